@@ -1,0 +1,222 @@
+/*
+ * The C peer of the benchmarks: one thread, one level-triggered epoll set.
+ *
+ *   echo tcp PORT      everything a client sends goes back to it
+ *   echo udp PORT      every datagram goes back to its source
+ *   echo fanout PORT   everything a client sends goes to all clients
+ *
+ * It listens on 127.0.0.1. Written to be read and to be fast, without tricks: what
+ * cannot be sent at once is kept, and such a client is not read until it is gone.
+ */
+
+#define _GNU_SOURCE
+#include <arpa/inet.h>
+#include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+enum { BACKLOG = 4096, EVENTS = 512, READ_SIZE = 65536, UDP_BATCH = 256 };
+
+/* A fan-out client that reads this much too slowly is dropped. */
+enum { PENDING_LIMIT = 16 * 1024 * 1024 };
+
+struct client {
+    int fd;
+    int place;         /* its index in `members` */
+    char *pending;     /* bytes that the socket did not take; NULL if none */
+    size_t start, end; /* the part of `pending` still to be sent */
+};
+
+static int epoll;
+static char input[READ_SIZE];
+static struct client **members;
+static int member_count, member_room;
+
+static void fail(const char *what) {
+    perror(what);
+    exit(1);
+}
+
+static int listening_socket(int type, int port) {
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons(port)};
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    int fd = socket(AF_INET, type | SOCK_NONBLOCK | SOCK_CLOEXEC, 0), yes = 1;
+    if (fd < 0)
+        fail("socket");
+    if (type == SOCK_STREAM)
+        setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof yes);
+    if (bind(fd, (struct sockaddr *)&address, sizeof address) < 0)
+        fail("bind");
+    if (type == SOCK_STREAM && listen(fd, BACKLOG) < 0)
+        fail("listen");
+    return fd;
+}
+
+static void watch(int operation, struct client *client, int fd, unsigned interest) {
+    struct epoll_event event = {.events = interest, .data.ptr = client};
+    if (epoll_ctl(epoll, operation, fd, &event) < 0)
+        fail("epoll_ctl");
+}
+
+static void accept_clients(int listener) {
+    for (;;) {
+        int fd = accept4(listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC), yes = 1;
+        if (fd < 0) {
+            if (errno == EAGAIN)
+                return;
+            if (errno == ECONNABORTED || errno == EINTR)
+                continue;
+            fail("accept");
+        }
+        setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &yes, sizeof yes);
+        struct client *client = calloc(1, sizeof *client);
+        if (member_count == member_room) {
+            member_room = member_room ? 2 * member_room : 64;
+            members = realloc(members, member_room * sizeof *members);
+        }
+        if (!client || !members)
+            fail("memory");
+        client->fd = fd;
+        client->place = member_count;
+        members[member_count++] = client;
+        watch(EPOLL_CTL_ADD, client, fd, EPOLLIN);
+    }
+}
+
+static void close_client(struct client *client) {
+    struct client *last = members[--member_count];
+    members[last->place = client->place] = last;
+    close(client->fd); /* also leaves the epoll set */
+    free(client->pending);
+    free(client);
+}
+
+/* Keep what the socket did not take and wait until it can be sent. Returns 0 or -1. */
+static int keep(struct client *client, const char *data, size_t size) {
+    size_t waiting = client->end - client->start;
+    if (waiting + size > PENDING_LIMIT)
+        return -1;
+    char *pending = malloc(waiting + size);
+    if (!pending)
+        return -1;
+    if (waiting)
+        memcpy(pending, client->pending + client->start, waiting);
+    memcpy(pending + waiting, data, size);
+    if (!client->pending)
+        watch(EPOLL_CTL_MOD, client, client->fd, EPOLLOUT);
+    free(client->pending);
+    client->pending = pending;
+    client->start = 0;
+    client->end = waiting + size;
+    return 0;
+}
+
+/* Send, or keep what does not fit. Returns -1 if the client is gone. */
+static int deliver(struct client *client, const char *data, size_t size) {
+    ssize_t sent = 0;
+    if (!client->pending) {
+        sent = send(client->fd, data, size, MSG_NOSIGNAL);
+        if (sent == (ssize_t)size)
+            return 0;
+        if (sent < 0) {
+            if (errno != EAGAIN)
+                return -1;
+            sent = 0;
+        }
+    }
+    return keep(client, data + sent, size - sent);
+}
+
+static void flush_client(struct client *client) {
+    size_t waiting = client->end - client->start;
+    ssize_t sent =
+        send(client->fd, client->pending + client->start, waiting, MSG_NOSIGNAL);
+    if (sent < 0) {
+        if (errno != EAGAIN)
+            close_client(client);
+        return;
+    }
+    client->start += sent;
+    if (client->start == client->end) {
+        free(client->pending);
+        client->pending = NULL;
+        client->start = client->end = 0;
+        watch(EPOLL_CTL_MOD, client, client->fd, EPOLLIN);
+    }
+}
+
+/* A client that failed while others were written to is closed by its own next event:
+   a shut-down socket is readable. Nothing is freed while a batch may still name it. */
+static void send_to_all(const char *data, size_t size) {
+    for (int i = 0; i < member_count; i++)
+        if (deliver(members[i], data, size) < 0)
+            shutdown(members[i]->fd, SHUT_RDWR);
+}
+
+static void read_client(struct client *client, int fanout) {
+    ssize_t size = recv(client->fd, input, sizeof input, 0);
+    if (size > 0) {
+        if (fanout)
+            send_to_all(input, size);
+        else if (deliver(client, input, size) < 0)
+            close_client(client);
+    } else if (size == 0 || errno != EAGAIN) {
+        close_client(client);
+    }
+}
+
+static void serve_streams(int listener, int fanout) {
+    struct epoll_event events[EVENTS];
+    watch(EPOLL_CTL_ADD, NULL, listener, EPOLLIN);
+    for (;;) {
+        int count = epoll_wait(epoll, events, EVENTS, -1);
+        for (int i = 0; i < count; i++) {
+            struct client *client = events[i].data.ptr;
+            if (!client)
+                accept_clients(listener);
+            else if (client->pending)
+                flush_client(client);
+            else
+                read_client(client, fanout);
+        }
+    }
+}
+
+static void serve_datagrams(int fd) {
+    struct epoll_event event;
+    struct sockaddr_in source;
+    watch(EPOLL_CTL_ADD, NULL, fd, EPOLLIN);
+    for (;;) {
+        epoll_wait(epoll, &event, 1, -1);
+        for (int i = 0; i < UDP_BATCH; i++) {
+            socklen_t length = sizeof source;
+            ssize_t size = recvfrom(fd, input, sizeof input, 0,
+                                    (struct sockaddr *)&source, &length);
+            if (size < 0)
+                break;
+            sendto(fd, input, size, 0, (struct sockaddr *)&source, length);
+        }
+    }
+}
+
+int main(int argc, char **argv) {
+    if (argc != 3) {
+        fprintf(stderr, "usage: echo tcp|udp|fanout PORT\n");
+        return 2;
+    }
+    signal(SIGPIPE, SIG_IGN);
+    if ((epoll = epoll_create1(EPOLL_CLOEXEC)) < 0)
+        fail("epoll_create1");
+    if (strcmp(argv[1], "udp") == 0)
+        serve_datagrams(listening_socket(SOCK_DGRAM, atoi(argv[2])));
+    else
+        serve_streams(listening_socket(SOCK_STREAM, atoi(argv[2])),
+                      strcmp(argv[1], "fanout") == 0);
+}

@@ -1,0 +1,57 @@
+"""Who is compared: how each server of a kind is started.
+
+The order is the order of the tables. A peer is always as fast as we know how to write
+it plainly; the server under test runs with its defaults.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from benchmarks.programs import HOST, Command, python, twistd
+
+NETSVC = "netsvc"
+C = "C epoll"
+UVLOOP = "uvloop"
+ASYNCIO = "asyncio"
+TWISTED = "stock Twisted"
+
+#: Short names for the command line.
+NAMES = {
+    "netsvc": NETSVC,
+    "c": C,
+    "uvloop": UVLOOP,
+    "asyncio": ASYNCIO,
+    "twisted": TWISTED,
+}
+
+
+def _peers(kind: str, netsvc: Command) -> Mapping[str, Command]:
+    asyncio = "benchmarks.servers.asyncio_server"
+    twisted = "benchmarks.servers.twisted_server"
+    return {
+        NETSVC: netsvc,
+        C: lambda workshop, port: [workshop.echo, kind, str(port)],
+        UVLOOP: lambda _, port: python(asyncio, kind, str(port), "uvloop"),
+        ASYNCIO: lambda _, port: python(asyncio, kind, str(port)),
+        TWISTED: lambda _, port: python(twisted, kind, str(port)),
+    }
+
+
+def _netsvc_echo(transport: str) -> Command:
+    """C{twistd -n netsvc-echo} as an operator starts it, on a port of ours."""
+    return lambda _, port: [
+        twistd(),
+        "-n",
+        "--pidfile=",
+        "netsvc-echo",
+        "--listen",
+        f"{transport}:{port}:interface={HOST}",
+    ]
+
+
+TCP_ECHO = _peers("tcp", _netsvc_echo("tcp"))
+UDP_ECHO = _peers("udp", _netsvc_echo("udp"))
+FAN_OUT = _peers(
+    "fanout", lambda _, port: python("benchmarks.fanout_netsvc", str(port))
+)

@@ -1,0 +1,1 @@
+"""The small servers that the benchmarks compare; each is run as a program."""

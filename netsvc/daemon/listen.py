@@ -1,0 +1,149 @@
+"""
+Listen strings: what C{--listen} takes.
+
+They are Twisted's server endpoint strings, with C{udp:} beside them::
+
+    tcp:7007                           all IPv4 addresses
+    tcp:7007:interface=127.0.0.1
+    tcp:7007:interface=\\:\\:           all addresses, IPv6 and IPv4
+    ssl:7443:privateKey=key.pem:certKey=cert.pem
+    tls:/etc/letsencrypt/live:port=7443   a directory of certificates, by SNI
+    unix:/run/netsvc/echo.sock
+    systemd:domain=INET:name=echo      a socket of the unit, TCP or UDP
+    udp:7007[:interface=ADDRESS]
+
+This module only reads them: text in, L{Listen} out, standard library alone.
+L{netsvc.daemon.listeners} binds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Final
+
+#: The kinds whose first argument is a port number, and what else they take.
+_NUMBERED: Final = {
+    "tcp": frozenset({"port", "interface", "backlog"}),
+    "tcp6": frozenset({"port", "interface", "backlog"}),
+    "udp": frozenset({"port", "interface"}),
+    "ssl": frozenset(
+        {
+            "port",
+            "interface",
+            "backlog",
+            "privateKey",
+            "certKey",
+            "sslmethod",
+            "extraCertChain",
+            "dhParameters",
+        }
+    ),
+}
+
+#: How many connections the kernel may hold for a stream, unless told otherwise.
+BACKLOG: Final = 4096
+
+#: The transport that a kind of stream is, for journals, logs and counters.
+_TRANSPORTS: Final = {"ssl": "tls", "tls": "tls", "unix": "unix"}
+
+_TAKES_BACKLOG: Final = frozenset({"tcp", "tcp6", "ssl", "tls", "unix"})
+
+
+@dataclass(frozen=True)
+class Listen:
+    """
+    A listen string that has been read.
+
+    @ivar text: the string itself.
+    @ivar kind: what stands before the first colon.
+    @ivar arguments: the parts without a name.
+    @ivar named: the parts with one.
+    """
+
+    text: str
+    kind: str = field(compare=False)
+    arguments: tuple[str, ...] = field(compare=False)
+    named: dict[str, str] = field(compare=False, hash=False)
+
+    def __str__(self) -> str:
+        """Give the string back."""
+        return self.text
+
+    @property
+    def transport(self) -> str:
+        """What the kind is: C{tcp}, C{tls}, C{unix} or C{udp}."""
+        return "udp" if self.kind == "udp" else _TRANSPORTS.get(self.kind, "tcp")
+
+    @property
+    def port(self) -> int:
+        """The port number; only for kinds that begin with one."""
+        return int(self.named["port"] if not self.arguments else self.arguments[0])
+
+    @property
+    def endpoint(self) -> str:
+        """The endpoint string for Twisted: with a backlog that fits a server."""
+        if self.kind in _TAKES_BACKLOG and "backlog" not in self.named:
+            return f"{self.text}:backlog={BACKLOG}"
+        return self.text
+
+
+def _parts(text: str) -> Iterator[tuple[str | None, str]]:
+    """
+    Split at colons; C{=} ends a name; a backslash takes what follows as it is.
+
+    The same grammar as L{twisted.internet.endpoints.serverFromString}'s.
+    """
+    name: str | None = None
+    value = ""
+    characters = iter(text)
+    for c in characters:
+        if c == "\\":
+            value += next(characters, "")
+        elif c == ":":
+            yield name, value
+            name, value = None, ""
+        elif c == "=" and name is None:
+            name, value = value, ""
+        else:
+            value += c
+    yield name, value
+
+
+def _number(text: str, what: str, highest: int) -> None:
+    """Refuse what is no whole number in range."""
+    if not (text.isascii() and text.isdigit() and int(text) <= highest):
+        raise ValueError(f"{what} '{text}' is not a number from 0 to {highest}")
+
+
+def parse_listen(text: str) -> Listen:
+    """
+    Read a listen string.
+
+    @raise ValueError: if it cannot be right, with what was found and what is
+        allowed. Whether its files and addresses exist is seen when it is bound.
+    """
+    parts = list(_parts(text))
+    kind = parts[0][1] if parts[0][0] is None else ""
+    if len(parts) < 2 or not kind.isidentifier():
+        example = f", such as tcp:{text}" if text.isdigit() else ", such as tcp:7007"
+        raise ValueError(f"'{text}' is not a listen string{example}")
+    arguments = tuple(value for name, value in parts[1:] if name is None)
+    named = {name: value for name, value in parts[1:] if name is not None}
+    listen = Listen(text, kind, arguments, named)
+    allowed = _NUMBERED.get(kind)
+    if allowed is not None:
+        for name in named:
+            if name not in allowed:
+                takes = ", ".join(sorted(allowed - {"port"}))
+                raise ValueError(f"'{text}': '{name}' is not one of {takes}")
+        number = arguments[0] if arguments else named.get("port", "")
+        _number(number, f"'{text}': port", 65535)
+        if len(arguments) > 1:
+            raise ValueError(
+                f"'{text}': '{arguments[1]}' has no name; an IPv6 address"
+                r" is written interface=\:\:1"
+            )
+    if "backlog" in named:
+        _number(named["backlog"], f"'{text}': backlog", 2**31 - 1)
+    return listen

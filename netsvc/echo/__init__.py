@@ -1,0 +1,1 @@
+"""RFC 862 echo over TCP, UDP and TLS; the journal; the probe."""

@@ -1,0 +1,1 @@
+"""The probe behind C{netsvc ping}: schedule, wire format, statistics, report."""

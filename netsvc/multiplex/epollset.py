@@ -1,0 +1,290 @@
+"""
+One inner epoll set, seen by the running reactor as a single reader.
+
+Any Twisted selectable can live in an L{EpollSet} instead of in the reactor: it
+is handed the set in the reactor's place, and the set has the same
+C{addReader}/C{addWriter} methods. What that changes:
+
+  - The reactor's own cost per event (its log context, its dispatch) is paid
+    once a wake-up and not once a descriptor, under every reactor.
+  - A stream of L{netsvc.multiplex.stream} that is written to during a batch of
+    events does not wait for C{EPOLLOUT}: it puts itself into C{late}, and its
+    C{doWrite} is called once when the batch has been dispatched. All that was
+    written to it while the batch ran leaves in that one call.
+
+Rules that the set keeps, each with a test:
+
+  - B{Fairness.} A wake-up handles batches of at most L{BATCH} events until
+    none are left or L{BUDGET} has passed, so that timers and the reactor's
+    other descriptors are never starved.
+  - B{Level-triggered.} Events that are not fetched stay; the kernel queues
+    them fairly, so a batch is small rather than cut short.
+  - B{Nothing escapes.} An exception in one selectable is logged and ends that
+    one alone: if it left C{doRead}, the reactor would drop the whole set.
+  - B{A mask of nothing is no registration.} epoll reports hang-ups even for an
+    empty mask; a paused connection would be closed with data still unread.
+  - B{Stale events are harmless.} A descriptor closed in a batch may be reused
+    by an accept in the same batch, so that its event reaches a stranger.
+    C{doRead} and C{doWrite} cope with a readiness that is not there.
+"""
+
+from __future__ import annotations
+
+import select
+from time import monotonic
+from typing import Any
+
+from twisted.internet.interfaces import IReactorFDSet, IReadDescriptor
+from twisted.internet.posixbase import _DisconnectSelectableMixin
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+from zope.interface import implementer
+
+#: Events fetched from the kernel at once.
+BATCH = 16
+
+#: Seconds after which a wake-up ends although there are more events.
+BUDGET = 0.003
+
+# Where select has no epoll, nothing here is ever called (see
+# netsvc.multiplex.reactor.multiplexed), but the module can be imported.
+_IN: int = getattr(select, "EPOLLIN", 0)
+_OUT: int = getattr(select, "EPOLLOUT", 0)
+_HANGUP: int = getattr(select, "EPOLLHUP", 0) | getattr(select, "EPOLLERR", 0)
+
+
+@implementer(IReadDescriptor, IReactorFDSet)
+class EpollSet(_DisconnectSelectableMixin):
+    """
+    An epoll set that a reactor polls as one reader.
+
+    It is registered with the reactor while it holds a descriptor, and not
+    otherwise.
+
+    @ivar dispatching: Whether a batch of events is being handled now. What is
+        written meanwhile leaves at the end of the batch.
+    @ivar late: The streams with something to write, in the order in which they
+        asked, to be tried at the end of the batch (a C{dict} as ordered set).
+    """
+
+    _log = Logger()
+
+    def __init__(self, reactor: Any) -> None:
+        """
+        @param reactor: The reactor to be polled by (L{IReactorFDSet}).
+        """
+        self._reactor = reactor
+        self._epoll: Any = None
+        self._handles: dict[int, Any] = {}
+        self._masks: dict[int, int] = {}
+        self.late: dict[Any, None] = {}
+        self.dispatching = False
+
+    # IReactorFDSet, for the selectables.
+
+    def addReader(self, reader: Any) -> None:
+        """Have C{reader.doRead} called when its descriptor is readable."""
+        self._want(reader, _IN)
+
+    def removeReader(self, reader: Any) -> None:
+        """Stop calling C{reader.doRead}."""
+        self._unwant(reader, _IN)
+
+    def addWriter(self, writer: Any) -> None:
+        """Have C{writer.doWrite} called when its descriptor is writable."""
+        self._want(writer, _OUT)
+
+    def removeWriter(self, writer: Any) -> None:
+        """Stop calling C{writer.doWrite}."""
+        self._unwant(writer, _OUT)
+
+    def removeAll(self) -> list[Any]:
+        """Remove every selectable, and return them."""
+        removed = list(self._handles.values())
+        self._handles.clear()
+        self._masks.clear()
+        self.late.clear()
+        self._settle()
+        return removed
+
+    def getReaders(self) -> list[Any]:
+        """Return the selectables that wait to read."""
+        return [self._handles[fd] for fd, mask in self._masks.items() if mask & _IN]
+
+    def getWriters(self) -> list[Any]:
+        """Return the selectables that wait to write."""
+        return [self._handles[fd] for fd, mask in self._masks.items() if mask & _OUT]
+
+    # Registration with the kernel.
+
+    def _want(self, selectable: Any, flag: int) -> None:
+        """Add C{flag} to what C{selectable} waits for."""
+        fd = selectable.fileno()
+        mask = self._masks.get(fd, 0)
+        if mask & flag and self._handles[fd] is selectable:
+            return
+        if self._epoll is None:
+            self._epoll = select.epoll()
+        if mask and self._handles[fd] is not selectable:
+            # Whoever had this number closed it without saying so, and the
+            # kernel has forgotten it.
+            mask = 0
+        if not mask:
+            # Each time: trial removes all readers after a test that left some.
+            self._reactor.addReader(self)
+        try:
+            if mask:
+                self._epoll.modify(fd, mask | flag)
+            else:
+                self._epoll.register(fd, flag)
+        except FileNotFoundError:
+            self._epoll.register(fd, mask | flag)
+        except FileExistsError:
+            self._epoll.modify(fd, mask | flag)
+        self._masks[fd] = mask | flag
+        self._handles[fd] = selectable
+
+    def _unwant(self, selectable: Any, flag: int) -> None:
+        """Take C{flag} from what C{selectable} waits for."""
+        fd = selectable.fileno()
+        if fd == -1:
+            # Closed before it was removed: rare, so a search is good enough.
+            fd = next((n for n, s in self._handles.items() if s is selectable), -1)
+        elif self._handles.get(fd) is not selectable:
+            return
+        mask = self._masks.get(fd, 0)
+        if not mask & flag:
+            return
+        mask &= ~flag
+        try:
+            if mask:
+                self._epoll.modify(fd, mask)
+            else:
+                self._epoll.unregister(fd)
+        except OSError:
+            # The descriptor is gone, and with it what was to be undone.
+            mask = 0
+        if mask:
+            self._masks[fd] = mask
+        else:
+            del self._masks[fd]
+            del self._handles[fd]
+            if not self._handles and not self.dispatching:
+                self._settle()
+
+    def _settle(self) -> None:
+        """Leave the reactor if there is nothing to wait for."""
+        if self._epoll is not None and not self._handles:
+            self._reactor.removeReader(self)
+            self._epoll.close()
+            self._epoll = None
+
+    # IReadDescriptor, for the reactor.
+
+    def fileno(self) -> int:
+        """Return the descriptor of the inner epoll set, -1 if there is none."""
+        return -1 if self._epoll is None else int(self._epoll.fileno())
+
+    def logPrefix(self) -> str:
+        """Return what marks the log lines of a wake-up."""
+        return "multiplex"
+
+    def connectionLost(self, reason: Failure) -> None:
+        """End every selectable: the reactor is shutting down."""
+        for selectable in self.removeAll():
+            try:
+                selectable.connectionLost(reason)
+            except BaseException:
+                self._log.failure("while closing {selectable!r}", selectable=selectable)
+
+    def doRead(self) -> None:
+        """
+        Dispatch events until none are left or the time is up.
+
+        Never raises.
+        """
+        poll = self._epoll.poll
+        get = self._handles.get
+        stop = monotonic() + BUDGET
+        self.dispatching = True
+        try:
+            while True:
+                events = poll(0, BATCH)
+                for fd, mask in events:
+                    selectable = get(fd)
+                    if selectable is None:
+                        continue  # closed or paused earlier in this batch
+                    try:
+                        if mask == _IN:
+                            why = selectable.doRead()
+                            is_read = True
+                        else:
+                            why, is_read = self._dispatch(selectable, fd, mask)
+                    except BaseException as e:
+                        self._failed(selectable, e)
+                        continue
+                    if why is not None:
+                        self._disconnect(selectable, why, is_read)
+                if self.late:
+                    self._write_late()
+                if len(events) < BATCH or monotonic() >= stop:
+                    return
+        finally:
+            self.dispatching = False
+            self._settle()
+
+    def _dispatch(self, selectable: Any, fd: int, mask: int) -> tuple[Any, bool]:
+        """
+        Handle an event that is more than plain input.
+
+        @return: Why the connection has ended (L{None}: it has not), and
+            whether it was found out by reading.
+        """
+        wanted = self._masks[fd]
+        # A hang-up is found out by the read that ends in EOF or in an error,
+        # after the data that may still lie in the kernel; by a write if
+        # reading is off.
+        if mask & _HANGUP:
+            mask |= _IN if wanted & _IN else _OUT
+        why = None
+        if mask & wanted & _IN:
+            why = selectable.doRead()
+            if why is not None or self._handles.get(fd) is not selectable:
+                return why, True
+        if mask & _OUT and self._masks[fd] & _OUT:
+            why = selectable.doWrite()
+        return why, False
+
+    def _write_late(self) -> None:
+        """Let everything that streams wrote during a batch leave."""
+        late, self.late = self.late, {}
+        for stream in late:
+            if not stream.connected:
+                continue  # closed meanwhile
+            try:
+                why = stream.doWrite()
+            except BaseException as e:
+                self._failed(stream, e)
+                continue
+            if why is not None:
+                self._disconnect(stream, why, False)
+        if self.late:
+            # Written by what doWrite resumed or closed: its turn comes with
+            # the next events. To go round here would let one pull producer
+            # keep the reactor for itself.
+            late, self.late = self.late, {}
+            for stream in late:
+                if stream.connected:
+                    stream.arm()
+
+    def _failed(self, selectable: Any, exception: BaseException) -> None:
+        """Log what a selectable raised, and end that one."""
+        self._log.failure("in the event handler of {who!r}", who=selectable)
+        self._disconnect(selectable, exception, False)
+
+    def _disconnect(self, selectable: Any, why: Any, is_read: bool) -> None:
+        """End a connection, or the half of it that its peer has closed."""
+        try:
+            self._disconnectSelectable(selectable, why, is_read)
+        except BaseException:
+            self._log.failure("while closing {who!r}", who=selectable)

@@ -1,0 +1,18 @@
+"""The service makers: one list that the plugin file and C{netsvc run} share.
+
+Each entry names its C{tap} module and imports nothing of it, so that C{twistd
+--help} stays quick. C{netsvc.multiplex.parser} is no service and not listed.
+"""
+
+from __future__ import annotations
+
+from twisted.application.service import ServiceMaker
+
+echo = ServiceMaker(
+    "netsvc echo",
+    "netsvc.echo.tap",
+    "Echo over TCP, UDP and TLS (RFC 862).",
+    "netsvc-echo",
+)
+
+ALL = (echo,)

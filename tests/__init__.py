@@ -1,0 +1,1 @@
+"""netsvc: tests. Run them with C{scripts/test}."""

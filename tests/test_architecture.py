@@ -1,0 +1,327 @@
+"""The rules of the code that can be read from the code: who imports whom, and more.
+
+scripts/lint runs this file too. A new module is pure until L{WITH_LIBRARIES} names it.
+"""
+
+from __future__ import annotations
+
+import ast
+import configparser
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+from twisted.trial.unittest import SynchronousTestCase
+
+ROOT = Path(__file__).resolve().parent.parent
+
+#: Which package may import which others of netsvc. A package that is not named here
+#: is a service: it may import what L{SERVICE} says.
+ARROWS = {
+    "multiplex": set[str](),
+    "daemon": {"multiplex", "_version"},
+    "cli": {"*"},
+    "relay": {"daemon", "multiplex", "chat"},
+}
+SERVICE = {"daemon", "multiplex"}
+
+#: Modules outside multiplex, cli and the C{tap} modules that use Twisted or another
+#: library. All others are pure: they import the standard library and each other.
+WITH_LIBRARIES = {
+    "netsvc.daemon.logs",
+    "netsvc.daemon.options",
+    "netsvc.echo.journal",
+    "netsvc.echo.journal_process",
+    "netsvc.echo.probe.datagram",
+    "netsvc.echo.probe.errors",
+    "netsvc.echo.probe.probe",
+    "netsvc.echo.probe.resolve",
+    "netsvc.echo.probe.session",
+    "netsvc.echo.probe.stream_link",
+    "netsvc.echo.probe.tls",
+}
+
+#: Methods of a logger whose first argument is the format, and the loggers' names.
+LOG_CALLS = {"debug", "info", "warn", "error", "critical", "failure", "msg"}
+LOGGERS = {"log", "_log", "logger", "_logger"}
+
+FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
+
+Documented = ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef
+
+
+def _modules(folder: str = "netsvc") -> dict[str, ast.Module]:
+    """Each module below C{folder}, by its dotted name."""
+    found = {}
+    for path in sorted((ROOT / folder).rglob("*.py")):
+        name = ".".join(path.relative_to(ROOT).with_suffix("").parts)
+        found[name] = ast.parse(path.read_bytes(), str(path))
+    return found
+
+
+MODULES = _modules()
+
+
+def imports(name: str, tree: ast.Module) -> set[str]:
+    """What a module imports anywhere in it, as dotted names of modules.
+
+    @param name: the module's own name, for its relative imports.
+    """
+    found: set[str] = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            found.update(alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            base = node.module or ""
+            if node.level:
+                above = name.split(".")[: -node.level]
+                base = ".".join([*above, base]).rstrip(".")
+            found.update(_target(base, alias.name) for alias in node.names)
+    return found
+
+
+def _target(base: str, name: str) -> str:
+    """The module that C{from base import name} reads."""
+    inner = f"{base}.{name}"
+    if inner in MODULES or f"{inner}.__init__" in MODULES:
+        return inner
+    return base
+
+
+def public(tree: ast.Module) -> Iterator[tuple[str, Documented]]:
+    """The public classes, functions and methods of a module, with their names."""
+
+    def below(prefix: str, body: list[ast.stmt]) -> Iterator[tuple[str, Documented]]:
+        for node in body:
+            if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
+                yield prefix + node.name, node
+                yield from below(f"{prefix}{node.name}.", node.body)
+            elif (
+                isinstance(node, FUNCTIONS)
+                and not node.name.startswith("_")
+                and not _is_repeat(node)
+            ):
+                yield prefix + node.name, node
+
+    return below("", tree.body)
+
+
+def _is_repeat(node: ast.FunctionDef | ast.AsyncFunctionDef) -> bool:
+    """Does the function only add to another of the same name: overload, setter?"""
+    return any(
+        ast.unparse(mark).endswith(("overload", ".setter", ".deleter"))
+        for mark in node.decorator_list
+    )
+
+
+class ImportTests(SynchronousTestCase):
+    """Imports point one way: cli, tap -> Twisted modules -> core."""
+
+    maxDiff = None
+
+    def test_packages(self) -> None:
+        """A package imports only those that stand below it.
+
+        A C{tap} module wires, so it may import all.
+        """
+        wrong = []
+        for name, tree in MODULES.items():
+            _, package, *rest = name.split(".")
+            if not rest or rest[-1] == "tap":
+                continue
+            allowed = ARROWS.get(package, SERVICE) | {package}
+            for target in imports(name, tree):
+                first, _, below = target.partition(".")
+                inside = below.partition(".")[0]
+                if first == "netsvc" and inside and not {inside, "*"} & allowed:
+                    wrong.append(f"{name} imports {target}")
+        self.assertEqual(wrong, [])
+
+    def test_pure_core(self) -> None:
+        """A pure module imports the standard library and pure modules, nothing else.
+
+        L{WITH_LIBRARIES} is exact: it names no module that is pure.
+        """
+        standard = sys.stdlib_module_names
+        used: dict[str, set[str]] = {}
+        for name, tree in MODULES.items():
+            _, package, *rest = name.split(".")
+            if rest and package not in ("multiplex", "cli") and rest[-1] != "tap":
+                used[name.removesuffix(".__init__")] = {
+                    target
+                    for target in imports(name, tree)
+                    if target.partition(".")[0] not in standard
+                }
+        impure: set[str] = set()
+        while True:
+            pure = used.keys() - impure | {"netsvc", "netsvc._version"}
+            more = {name for name in used.keys() - impure if used[name] - pure}
+            if not more:
+                break
+            impure |= more
+        wrong = [
+            f"{name} imports {', '.join(sorted(used[name] - pure))}"
+            for name in sorted(impure - WITH_LIBRARIES)
+        ]
+        self.assertEqual(wrong, [])
+        self.assertEqual(sorted(WITH_LIBRARIES - impure), [])
+
+    def test_plugin_file(self) -> None:
+        """The plugin file names the service makers and the endpoint parsers only."""
+        plugins = _modules("twisted")
+        self.assertEqual(list(plugins), ["twisted.plugins.netsvc_plugins"])
+        ((name, tree),) = plugins.items()
+        self.assertEqual(
+            imports(name, tree),
+            {"__future__", "netsvc.multiplex.parser", "netsvc.services"},
+        )
+
+    def test_plugin_file_is_light(self) -> None:
+        """Listing plugins loads no service, no transport and no reactor.
+
+        Every C{twistd} on the machine pays for what a plugin file imports.
+        """
+        program = (
+            "import sys; from twisted.plugins import netsvc_plugins;"
+            "print(*sorted(name for name in sys.modules if name.startswith('netsvc.')"
+            " or name in ('asyncio', 'OpenSSL', 'rich', 'twisted.internet.reactor')))"
+        )
+        run = subprocess.run(
+            [sys.executable, "-c", program],
+            cwd=ROOT,
+            stdout=subprocess.PIPE,
+            check=True,
+            text=True,
+            timeout=30,
+        )
+        self.assertEqual(
+            run.stdout.split(),
+            [
+                "netsvc._version",
+                "netsvc.multiplex",
+                "netsvc.multiplex.parser",
+                "netsvc.services",
+            ],
+        )
+
+
+class ShapeTests(SynchronousTestCase):
+    """What every module has, or does not have."""
+
+    maxDiff = None
+
+    def test_log_format_is_literal(self) -> None:
+        """The format of a log call is written in the code: user text is data.
+
+        C{log.info(text)} would evaluate C{{x.__class__}} in a stranger's text.
+        """
+        wrong = []
+        for name, tree in MODULES.items():
+            for node in ast.walk(tree):
+                if not isinstance(node, ast.Call):
+                    continue
+                method = node.func
+                if not isinstance(method, ast.Attribute):
+                    continue
+                owner = ast.unparse(method.value).rpartition(".")[2]
+                first = 1 if method.attr == "emit" else 0
+                if owner not in LOGGERS or method.attr not in {*LOG_CALLS, "emit"}:
+                    continue
+                text = node.args[first] if len(node.args) > first else None
+                if not isinstance(text, ast.Constant):
+                    wrong.append(f"{name}:{node.lineno}: {ast.unparse(node)}")
+        self.assertEqual(wrong, [])
+
+    def test_docstrings(self) -> None:
+        """Every module, and every public name in it, says what it is.
+
+        In the tests, every module, class and test.
+        """
+        without = []
+        for name, tree in {**MODULES, **_modules("tests")}.items():
+            for inner, node in [("", tree), *public(tree)]:
+                last = inner.rpartition(".")[2]
+                helper = name.startswith("tests.") and not last.startswith("test_")
+                if isinstance(node, FUNCTIONS) and helper:
+                    continue
+                if not ast.get_docstring(node):
+                    without.append(f"{name} {inner}".rstrip())
+        self.assertEqual(without, [])
+
+    def test_test_docstrings(self) -> None:
+        """A test's docstring states the behaviour: it does not begin with "Test"."""
+        wrong = []
+        for name, tree in _modules("tests").items():
+            for node in ast.walk(tree):
+                if isinstance(node, FUNCTIONS):
+                    text = ast.get_docstring(node) or ""
+                    if node.name.startswith("test_") and text.startswith("Test"):
+                        wrong.append(f"{name}.{node.name}")
+        self.assertEqual(wrong, [])
+
+    def test_packages_listed(self) -> None:
+        """setup.cfg names every package, for what it does not name is not shipped."""
+        config = configparser.ConfigParser()
+        config.read(ROOT / "setup.cfg")
+        folders = {path.parent for path in (ROOT / "netsvc").rglob("*.py")}
+        names = {".".join(folder.relative_to(ROOT).parts) for folder in folders}
+        self.assertEqual(
+            sorted(config["options"]["packages"].split()),
+            sorted({*names, "twisted.plugins"}),
+        )
+
+    def test_twisted_is_not_a_package(self) -> None:
+        """No C{__init__.py} stands in twisted/: it would replace Twisted's own."""
+        self.assertEqual(list((ROOT / "twisted").rglob("__init__.py")), [])
+
+    def test_file_length(self) -> None:
+        """A module holds one idea, in at most 450 lines."""
+        long = [
+            f"{name}: {count}"
+            for name in MODULES
+            if (count := len(_source(name).splitlines())) > 450
+        ]
+        self.assertEqual(long, [])
+
+
+def _source(name: str) -> str:
+    return ROOT.joinpath(*name.split(".")).with_suffix(".py").read_text()
+
+
+class SelfTests(SynchronousTestCase):
+    """The readers above see what they are meant to see."""
+
+    def test_imports(self) -> None:
+        """Imports are found in functions too, and relative ones are resolved."""
+        tree = ast.parse(
+            "import os.path\n"
+            "def f():\n"
+            "    from netsvc import services\n"
+            "    from . import journal_format\n"
+            "    from ..daemon.limits import Limits\n"
+        )
+        self.assertEqual(
+            imports("netsvc.echo.server", tree),
+            {
+                "os.path",
+                "netsvc.services",
+                "netsvc.echo.journal_format",
+                "netsvc.daemon.limits",
+            },
+        )
+
+    def test_public(self) -> None:
+        """Private names, nested functions and setters are not public names."""
+        tree = ast.parse(
+            "class A:\n"
+            "    def b(self):\n"
+            "        def c(): pass\n"
+            "    @x.setter\n"
+            "    def x(self, value): pass\n"
+            "    def _d(self): pass\n"
+            "class _E:\n"
+            "    def f(self): pass\n"
+            "async def g(): pass\n"
+        )
+        self.assertEqual([name for name, _ in public(tree)], ["A", "A.b", "g"])

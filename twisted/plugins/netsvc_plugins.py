@@ -1,0 +1,13 @@
+"""Shows C{twistd} and C{twist} netsvc's services and its endpoint prefix.
+
+There is no C{__init__.py} beside this file, nor above it: one would hide, and in
+a wheel overwrite, Twisted's own.
+"""
+
+from __future__ import annotations
+
+from netsvc.multiplex.parser import client_parser as muxClient
+from netsvc.multiplex.parser import server_parser as muxServer
+from netsvc.services import echo
+
+__all__ = ["echo", "muxClient", "muxServer"]
