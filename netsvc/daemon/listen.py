@@ -88,6 +88,11 @@ class Listen:
         return self.text
 
 
+def show(host: str, port: int) -> str:
+    """Write an address and a port as is usual: an IPv6 address in brackets."""
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
 def _parts(text: str) -> Iterator[tuple[str | None, str]]:
     """
     Split at colons; C{=} ends a name; a backslash takes what follows as it is.

@@ -21,8 +21,8 @@ from twisted.internet.interfaces import IListeningPort, IProtocolFactory
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from netsvc.daemon.escape import escape
-from netsvc.daemon.listen import Listen
+from netsvc.daemon.lifecycle import refuse
+from netsvc.daemon.listen import Listen, show
 from netsvc.multiplex import multiplexed
 from netsvc.multiplex.datagram import MAX_DATAGRAM
 
@@ -37,13 +37,15 @@ class ListenError(Exception):
     """A listen string could not be bound; its text is one line for operators."""
 
 
-def _reason(error: BaseException) -> str:
+def _reason(listen: Listen, error: BaseException) -> str:
     """Say in a few words why something could not be bound."""
     if isinstance(error, CannotListenError):
         error = error.socketError
     if isinstance(error, OSError) and error.strerror:
-        where = f": {error.filename}" if error.filename else ""
-        return f"{error.strerror}{where}"
+        named = isinstance(error.filename, str) and error.filename in listen.text
+        return error.strerror + (f": {error.filename}" if named else "")
+    if listen.kind == "systemd" and isinstance(error, LookupError):
+        return "systemd has passed no such socket"
     return str(error) or type(error).__name__
 
 
@@ -68,13 +70,13 @@ class _Adopter:
         return self._mux.adoptStreamPort(fd, family, factory)
 
 
-def _show(address: Any) -> str:
+def _name(address: Any) -> str:
     """Show an address as it is usually written."""
     host, port = getattr(address, "host", None), getattr(address, "port", None)
-    if host is None:
+    if host is None or port is None:
         name = getattr(address, "name", b"") or b""
         return name.decode("utf-8", "replace") if isinstance(name, bytes) else name
-    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+    return show(host, port)
 
 
 class Listeners(Service):
@@ -124,9 +126,9 @@ class Listeners(Service):
                 self.ports.append(self._bind(mux, listen))
             except Exception as e:
                 self.stop_listening()
-                raise SystemExit(
-                    escape(f"{self._service}: cannot listen on {listen}: {_reason(e)}")
-                ) from None
+                refuse(
+                    f"{self._service}: cannot listen on {listen}: {_reason(listen, e)}"
+                )
 
     def startService(self) -> None:
         """Bind (C{twist} has no privileged phase), and say what is bound."""
@@ -137,7 +139,7 @@ class Listeners(Service):
                 "{service} listens on {listen} ({address})",
                 service=self._service,
                 listen=str(listen),
-                address=_show(port.getHost()),
+                address=_name(port.getHost()),
                 event="listening",
             )
 

@@ -6,10 +6,11 @@ Event multiplexing: one epoll set inside any Twisted reactor.
       in endpoint strings.
     - L{forward}, L{join}: connect transports with each other, without a protocol
       in between.
+    - L{pending}: the bytes that a transport still holds.
 """
 
 from netsvc.multiplex.endpoints import MultiplexClientEndpoint, MultiplexServerEndpoint
-from netsvc.multiplex.flow import Flow, forward, join
+from netsvc.multiplex.flow import Flow, forward, join, pending
 from netsvc.multiplex.reactor import Multiplexer, multiplexed
 
 __all__ = [
@@ -20,4 +21,5 @@ __all__ = [
     "forward",
     "join",
     "multiplexed",
+    "pending",
 ]

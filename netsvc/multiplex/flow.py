@@ -241,6 +241,11 @@ class Flow:
                 self._release()
         return None
 
+    @property
+    def held(self) -> int:
+        """The bytes in the pipe."""
+        return 0 if self._pipe is None else self._pipe.held
+
     def drain(self) -> bool:
         """
         Move what is in the pipe to the sink.
@@ -349,3 +354,18 @@ def join(a: Any, b: Any) -> tuple[Flow, Flow] | None:
     there = forward(a, b, lambda: ended(a, b))
     back = forward(b, a, lambda: ended(b, a))
     return None if there is None or back is None else (there, back)
+
+
+def pending(transport: Any) -> int:
+    """
+    Give the bytes that a transport holds and the kernel has not taken.
+
+    @param transport: Any of Twisted's stream transports; below TLS is looked,
+        too.
+    """
+    below = getattr(transport, "transport", None)
+    held = 0 if below is None else pending(below)
+    held += len(getattr(transport, "dataBuffer", b"")) - getattr(transport, "offset", 0)
+    held += getattr(transport, "_tempDataLen", 0)
+    feed = getattr(transport, "feed", None)
+    return held if feed is None else held + feed.held

@@ -99,14 +99,14 @@ class Multiplexer(EpollSet):
 
     def listenUNIX(
         self,
-        address: str,
+        address: Any,
         factory: Any,
         backlog: int = BACKLOG,
         mode: int = 0o666,
         wantPID: bool = False,
     ) -> Any:
         """Listen; L{twisted.internet.interfaces.IReactorUNIX.listenUNIX}."""
-        listening = unix.Port(address, factory, backlog, mode, self, wantPID)
+        listening: Any = unix.Port(address, factory, backlog, mode, self, wantPID)
         listening.startListening()
         return listening
 

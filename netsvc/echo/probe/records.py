@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from netsvc.echo.probe.events import Connected, Disconnected, Event, PacketEvent
+from netsvc.echo.probe.events import Connected, Disconnected, Event, PacketEvent, Status
 from netsvc.echo.probe.histogram import Histogram
 from netsvc.echo.probe.quantity import milliseconds, seconds
 from netsvc.echo.probe.result import Result
@@ -71,7 +71,7 @@ def _packet_record(event: PacketEvent, time_of_day: Callable[[int], float]) -> R
         "seq": event.sequence,
         "status": event.status.value,
     }
-    if event.sent:
+    if event.status is not Status.STALE:
         record["bytes"] = event.size
         record["sent"] = time_of_day(event.sent)
     if event.rtt is not None:

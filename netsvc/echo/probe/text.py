@@ -117,8 +117,10 @@ def _percentiles(statistics: Statistics) -> str:
 def _short(nanoseconds: float) -> str:
     """Write milliseconds with four digits, and microseconds at the finest."""
     value = milliseconds(nanoseconds)
-    places = 3 if value < 10 else 2 if value < 100 else 1 if value < 1_000 else 0
-    return f"{value:.{places}f}"
+    for places, limit in ((3, 9.9995), (2, 99.995), (1, 999.95)):
+        if value < limit:
+            return f"{value:.{places}f}"
+    return f"{value:.0f}"
 
 
 def _jitter(statistics: Statistics) -> str:

@@ -1,0 +1,297 @@
+"""
+The live connections of a service, and what ends them.
+
+A service's stream protocols derive from L{ServiceProtocol}, its factories from
+L{ServiceFactory}; both share a L{Connections}, which
+
+  - admits or refuses each connection (L{netsvc.daemon.limits}),
+  - ends those that make no progress: in their TLS handshake, when idle, while
+    they are being closed,
+  - lets them finish when the service is drained, and cuts the rest.
+
+One sweep looks at all of them twice a second. A connection costs nothing per
+message for that: it only counts its bytes, and the sweep sees whether the
+count has changed.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from typing import Any
+
+from twisted.internet import defer, task
+from twisted.internet.interfaces import IHandshakeListener, ISSLTransport
+from twisted.internet.protocol import Protocol, ServerFactory
+from twisted.logger import Logger
+from zope.interface import implementer
+
+from netsvc.daemon.limits import ConnectionLimits
+from netsvc.daemon.logs import OncePer
+from netsvc.multiplex import pending
+
+#: Seconds between two sweeps.
+SWEEP = 0.5
+
+#: The same while draining.
+DRAIN_SWEEP = 0.1
+
+#: Seconds without progress after which a connection is finished, for a drain.
+DRAIN_QUIET = 1.0
+
+#: Seconds between two log lines about refused connections.
+LOG_INTERVAL = 1.0
+
+
+@dataclass(frozen=True)
+class Timeouts:
+    """
+    How long a connection may go without progress, in seconds.
+
+    @ivar idle: With nothing received or sent; 0 is for ever.
+    @ivar handshake: Until its TLS handshake is done, in all.
+    @ivar close: While it is being closed.
+    """
+
+    idle: float = 300.0
+    handshake: float = 10.0
+    close: float = 10.0
+
+
+@implementer(IHandshakeListener)
+class ServiceProtocol(Protocol):
+    """
+    A stream connection whose life L{Connections} watches.
+
+    @ivar received: The bytes received so far. Subclasses count them.
+    @ivar since: When the last progress was seen.
+    """
+
+    connections: Connections
+    transport: Any
+    host: str | None
+    received = 0
+    since = 0.0
+    _progress = -1
+    _handshaking = False
+    _closing = False
+
+    def connectionMade(self) -> None:
+        """Start to be watched."""
+        self._handshaking = ISSLTransport.providedBy(self.transport)
+        self.connections.add(self)
+
+    def handshakeCompleted(self) -> None:
+        """The TLS handshake is done."""
+        self._handshaking = False
+
+    def connectionLost(self, reason: Any = None) -> None:
+        """Stop to be watched."""
+        self.connections.remove(self)
+
+    def progress(self) -> int:
+        """Give a number that changes when bytes come in or go out."""
+        return self.received * 2 - pending(self.transport)
+
+    def close(self) -> None:
+        """
+        Close the connection when what was written is sent.
+
+        If the peer does not take it, the connection is aborted once it has made
+        no progress for the closing timeout.
+        """
+        if not self._closing:
+            self._closing = True
+            self.since = self.connections.now()
+            self.transport.loseConnection()
+
+
+class _Refused(Protocol):
+    """What serves a connection that was refused below TLS: ends it at once."""
+
+    transport: Any
+
+    def connectionMade(self) -> None:
+        """Cut."""
+        self.transport.abortConnection()
+
+
+class ServiceFactory(ServerFactory):
+    """
+    Makes the protocols of one listen string.
+
+    @ivar secure: Whether TLS is between it and the port.
+    """
+
+    noisy = False
+
+    def __init__(self, connections: Connections, transport: str) -> None:
+        """
+        @param connections: What watches them.
+        @param transport: C{tcp}, C{tls} or C{unix}.
+        """
+        self.connections = connections
+        self.secure = transport == "tls"
+
+    def make(self) -> ServiceProtocol:
+        """Make a protocol; for subclasses."""
+        raise NotImplementedError
+
+    def buildProtocol(self, addr: Any) -> Protocol | None:
+        """Make a protocol, or refuse."""
+        host = getattr(addr, "host", None)
+        if not self.connections.admit(host):
+            # TLS's factory cannot do with none.
+            return _Refused() if self.secure else None
+        protocol = self.make()
+        protocol.connections = self.connections
+        protocol.host = host
+        return protocol
+
+
+class Connections:
+    """
+    The set of live connections.
+
+    @ivar live: Them.
+    @ivar ended: How many were ended by us, by reason: C{idle-timeout},
+        C{handshake-timeout}, C{close-timeout}, C{drain-timeout}.
+    @ivar accepted: How many were admitted so far.
+    """
+
+    _log = Logger()
+
+    def __init__(
+        self, service: str, limits: ConnectionLimits, timeouts: Timeouts, reactor: Any
+    ) -> None:
+        """
+        @param service: The service's name, for messages.
+        @param limits: Who is admitted.
+        @param timeouts: Who is ended.
+        @param reactor: Gives the time (L{IReactorTime}).
+        """
+        self._service = service
+        self.limits = limits
+        self._timeouts = timeouts
+        self._reactor = reactor
+        self.now = reactor.seconds
+        self.live: dict[Any, None] = {}
+        self.ended: Counter[str] = Counter()
+        self.accepted = 0
+        self._sweeping = task.LoopingCall(self.sweep)
+        self._sweeping.clock = reactor
+        self._refusals = OncePer(LOG_INTERVAL, reactor.seconds)
+        self._empty: list[defer.Deferred[None]] = []
+        self._cut_at: float | None = None
+
+    # Coming and going.
+
+    def admit(self, host: str | None) -> bool:
+        """
+        Decide about a new connection.
+
+        @param host: Its address; L{None} for a UNIX socket.
+        """
+        refusal = self.limits.acquire(host or "", self.now())
+        if refusal is None:
+            return True
+        ready, suppressed = self._refusals.ready()
+        if ready:
+            self._log.warn(
+                "{service} refused a connection from {host}: {reason}"
+                " ({suppressed} more since the last such line)",
+                service=self._service,
+                host=host or "a UNIX socket",
+                reason=refusal,
+                suppressed=suppressed,
+                event="connection-refused",
+            )
+        return False
+
+    def add(self, connection: ServiceProtocol) -> None:
+        """Watch a connection."""
+        self.accepted += 1
+        connection.since = self.now()
+        self.live[connection] = None
+
+    def remove(self, connection: ServiceProtocol) -> None:
+        """Forget a connection."""
+        del self.live[connection]
+        self.limits.release(connection.host or "")
+        if not self.live:
+            empty, self._empty = self._empty, []
+            for waiting in empty:
+                waiting.callback(None)
+
+    # Watching.
+
+    def start(self) -> None:
+        """Start to sweep."""
+        self._sweeping.start(SWEEP, now=False)
+
+    def stop(self) -> None:
+        """Stop to sweep, and cut what is left."""
+        if self._sweeping.running:
+            self._sweeping.stop()
+        self.cut()
+
+    def cut(self) -> None:
+        """Abort every connection."""
+        for connection in list(self.live):
+            connection.transport.abortConnection()
+
+    def sweep(self) -> None:
+        """End the connections whose time is up."""
+        now = self.now()
+        times = self._timeouts
+        draining = self._cut_at is not None
+        for connection in list(self.live):
+            progress = connection.progress()
+            if progress != connection._progress:
+                connection._progress = progress
+                if not connection._handshaking:
+                    connection.since = now
+                    continue
+            quiet = now - connection.since
+            if connection._closing:
+                if quiet >= times.close:
+                    self._abort(connection, "close-timeout")
+            elif connection._handshaking:
+                # In all: a byte now and then is no progress.
+                if quiet >= times.handshake:
+                    self._abort(connection, "handshake-timeout")
+            elif times.idle and quiet >= times.idle:
+                self.ended["idle-timeout"] += 1
+                connection.close()
+            elif (
+                draining and quiet >= DRAIN_QUIET and not pending(connection.transport)
+            ):
+                connection.close()
+        if self._cut_at is not None and now >= self._cut_at:
+            for connection in list(self.live):
+                self._abort(connection, "drain-timeout")
+
+    def _abort(self, connection: ServiceProtocol, reason: str) -> None:
+        """End a connection at once."""
+        self.ended[reason] += 1
+        connection.transport.abortConnection()
+
+    def drain(self, timeout: float) -> defer.Deferred[None]:
+        """
+        Let the connections finish.
+
+        One on which nothing has moved for L{DRAIN_QUIET} and that has nothing
+        left to send is closed.
+
+        @param timeout: Seconds after which those still there are cut.
+        @return: A Deferred that fires when none is left.
+        """
+        self._cut_at = self.now() + timeout
+        if self._sweeping.running:
+            self._sweeping.stop()
+        self._sweeping.start(DRAIN_SWEEP)
+        if not self.live:
+            return defer.succeed(None)
+        done: defer.Deferred[None] = defer.Deferred()
+        self._empty.append(done)
+        return done

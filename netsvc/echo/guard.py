@@ -1,0 +1,82 @@
+"""
+Which datagrams an echo service answers.
+
+UDP's source addresses can be forged. An echo that answers anyone can be made to
+answer another echo, for ever, or to send traffic to a victim (CVE-2024-2169).
+This module decides; it is pure, and tells the reason of each refusal.
+
+An answer is never larger than its question, so nothing is amplified.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from netsvc.daemon.limits import RateTable, source_key
+
+#: UDP services that answer a stranger's datagram, and would answer ours:
+#: port 0 (nobody can be reached there), echo, systat, daytime, qotd, chargen,
+#: time, DNS, TFTP, portmapper, NTP, NetBIOS, SNMP, CLDAP, RIP, IPMI, MS SQL,
+#: L2TP, SSDP, WS-Discovery, SIP, mDNS, CoAP, Quake, Steam, memcached.
+REFLECTORS = frozenset(
+    {0, 7, 11, 13, 17, 19, 37, 53, 69, 111, 123, 137, 161, 389, 520, 623, 1434}
+    | {1701, 1900, 3702, 5060, 5353, 5683, 11211, 26000, 27015, 27960}
+)
+
+#: The lowest port that an ordinary client's socket has.
+FIRST_UNPRIVILEGED = 1024
+
+LOOP = "loop"
+PRIVILEGED_PORT = "privileged-port"
+REFLECTOR = "reflector"
+RATE = "rate"
+
+
+class Guard:
+    """Decides about datagrams, one by one."""
+
+    def __init__(
+        self,
+        rates: RateTable | None,
+        *,
+        answer_privileged_ports: bool = False,
+    ) -> None:
+        """
+        @param rates: A bucket for each source; L{None}: no limit.
+        @param answer_privileged_ports: Whether to answer to any source port but
+            our own.
+        """
+        self._rates = rates
+        self._allow = None if rates is None else rates.allow
+        # A table, because this is looked up for each datagram.
+        self._refused: list[str | None] = [None] * 65536
+        self._refused[0] = REFLECTOR
+        if not answer_privileged_ports:
+            self._refused[:FIRST_UNPRIVILEGED] = [PRIVILEGED_PORT] * FIRST_UNPRIVILEGED
+            for port in REFLECTORS:
+                self._refused[port] = REFLECTOR
+
+    def add_own_ports(self, ports: Iterable[int]) -> None:
+        """
+        Refuse these source ports: an echo service that listens on our port is
+        ourselves, or one like us on another host.
+        """
+        for port in ports:
+            self._refused[port] = LOOP
+
+    def refusal(self, host: str, port: int, now: float) -> str | None:
+        """
+        Decide about a datagram.
+
+        @param host: The address it claims to be from.
+        @param port: The port it claims to be from.
+        @param now: The time in seconds.
+        @return: Why it is not answered, or L{None}.
+        """
+        reason = self._refused[port]
+        if reason is not None:
+            return reason
+        allow = self._allow
+        if allow is not None and not allow(source_key(host), now):
+            return RATE
+        return None

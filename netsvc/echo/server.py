@@ -1,0 +1,195 @@
+"""
+RFC 862 echo: what comes is sent back.
+
+A TCP connection is one flow from itself to itself (L{netsvc.multiplex.flow}):
+its bytes do not pass through this module at all. Where that cannot be (TLS,
+UNIX sockets, with a journal, on other systems) the protocol copies, and stops
+reading while its peer does not.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING, Any
+
+from twisted.internet.interfaces import IHalfCloseableProtocol, IPushProducer
+from twisted.internet.protocol import DatagramProtocol
+from zope.interface import implementer
+
+from netsvc.daemon.connections import Connections, ServiceFactory, ServiceProtocol
+from netsvc.daemon.listen import show
+from netsvc.echo.guard import Guard
+from netsvc.multiplex import Flow, forward
+
+if TYPE_CHECKING:
+    from netsvc.echo.journal import Journal
+
+#: What may keep a connection from being read, as bits.
+_OUTPUT = 1  # its peer does not take what is sent
+_JOURNAL = 2  # the disk does not keep up
+
+
+@implementer(IHalfCloseableProtocol, IPushProducer)
+class Echo(ServiceProtocol):
+    """One stream connection of the echo service."""
+
+    factory: EchoFactory
+    _flow: Flow | None = None
+    _held = 0
+
+    def connectionMade(self) -> None:
+        """Greet, then send back what comes."""
+        super().connectionMade()
+        factory = self.factory
+        if factory.greeting:
+            self.transport.write(factory.greeting)
+        if factory.journal is None:
+            self._flow = forward(self.transport, self.transport)
+        if self._flow is None:
+            self.transport.registerProducer(self, True)
+            if factory.journal is not None and factory.journal.full:
+                self.hold()
+
+    def dataReceived(self, data: bytes) -> None:
+        """Send back what came, and record it."""
+        self.received += len(data)
+        factory = self.factory
+        if factory.journal is not None:
+            factory.journal.record(factory.peer(self), factory.transport, data)
+        self.transport.write(data)
+
+    def progress(self) -> int:
+        """Give a number that changes when bytes come in or go out."""
+        if self._flow is not None:
+            self.received = self._flow.moved
+        return super().progress()
+
+    def readConnectionLost(self) -> None:
+        """The peer has sent all: close when it has got all."""
+        self.close()
+
+    def writeConnectionLost(self) -> None:
+        """Our half is only ever closed with the whole."""
+
+    def connectionLost(self, reason: Any = None) -> None:
+        """The connection has ended."""
+        if self._flow is not None:
+            self.received = self._flow.moved
+            self._flow = None
+        self.factory.received += self.received
+        super().connectionLost(reason)
+
+    # Not reading: for the transport (IPushProducer), and for the journal.
+
+    def pauseProducing(self) -> None:
+        """Do not read: the peer does not take what is sent."""
+        self._hold(_OUTPUT)
+
+    def resumeProducing(self) -> None:
+        """Read: the peer has taken it."""
+        self._release(_OUTPUT)
+
+    def stopProducing(self) -> None:
+        """The transport is gone."""
+
+    def hold(self) -> None:
+        """Do not read: the disk does not keep up."""
+        self._hold(_JOURNAL)
+
+    def release(self) -> None:
+        """Read: the disk has caught up."""
+        self._release(_JOURNAL)
+
+    def _hold(self, why: int) -> None:
+        self._held |= why
+        self.transport.pauseProducing()
+
+    def _release(self, why: int) -> None:
+        self._held &= ~why
+        if not self._held:
+            self.transport.resumeProducing()
+
+
+class EchoFactory(ServiceFactory):
+    """
+    Makes the connections of one listen string.
+
+    @ivar received: The bytes that ended connections have sent us.
+    """
+
+    def __init__(
+        self,
+        connections: Connections,
+        transport: str,
+        greeting: bytes = b"",
+        journal: Journal | None = None,
+    ) -> None:
+        """
+        @param connections: What watches them.
+        @param transport: C{tcp}, C{tls} or C{unix}.
+        @param greeting: What is sent first.
+        @param journal: Where what comes is recorded.
+        """
+        super().__init__(connections, transport)
+        self.transport = transport
+        self.greeting = greeting
+        self.journal = journal
+        self.received = 0
+
+    def make(self) -> Echo:
+        """Make a connection's protocol."""
+        echo = Echo()
+        echo.factory = self
+        return echo
+
+    def peer(self, connection: Echo) -> str:
+        """Name a connection's peer, for the journal."""
+        if connection.host is None:
+            return "unix"
+        return show(connection.host, connection.transport.getPeer().port)
+
+
+class EchoDatagrams(DatagramProtocol):
+    """
+    The datagrams of one UDP port.
+
+    @ivar received: How many came.
+    @ivar refused: How many were not answered, by reason.
+    """
+
+    noisy = False
+    transport: Any
+
+    def __init__(self, guard: Guard, now: Any, journal: Journal | None = None) -> None:
+        """
+        @param guard: Decides which are answered.
+        @param now: Gives the time in seconds.
+        @param journal: Where what is answered is recorded.
+        """
+        self._refusal = guard.refusal
+        self._now = now
+        self._journal = journal
+        self.received = 0
+        self.refused: Counter[str] = Counter()
+
+    def datagramReceived(self, datagram: bytes, addr: tuple[str, int]) -> None:
+        """Send a datagram back to where it says it comes from."""
+        self.received += 1
+        host, port = addr
+        reason = self._refusal(host, port, self._now())
+        if reason is not None:
+            self.refused[reason] += 1
+            return
+        if self._journal is not None:
+            self._journal.record(show(host, port), "udp", datagram)
+        self.transport.write(datagram, addr)
+
+    def hold(self) -> None:
+        """Leave what comes to the kernel: the disk does not keep up."""
+        if self.transport is not None:
+            self.transport.stopReading()
+
+    def release(self) -> None:
+        """Take what comes: the disk has caught up."""
+        if self.transport is not None:
+            self.transport.startReading()

@@ -1,0 +1,193 @@
+"""
+The echo service: its listeners, its connections, its journal, in the order in
+which they start and stop.
+"""
+
+from __future__ import annotations
+
+import resource
+from collections import Counter
+from typing import Any
+
+from twisted.application.service import Service
+from twisted.internet import defer
+from twisted.logger import Logger
+
+from netsvc.daemon.connections import Connections, Timeouts
+from netsvc.daemon.lifecycle import refuse
+from netsvc.daemon.limits import ConnectionLimits, RateTable
+from netsvc.daemon.listeners import Listeners
+from netsvc.echo.guard import Guard
+from netsvc.echo.journal import Journal, JournalError
+from netsvc.echo.server import EchoDatagrams, EchoFactory
+from netsvc.echo.settings import EchoSettings
+
+NAME = "netsvc-echo"
+
+#: Descriptors kept for what is no connection: listeners, log, journal, pipes.
+RESERVED_DESCRIPTORS = 64
+
+
+def connection_limit(wanted: int) -> int:
+    """
+    Make room for C{wanted} connections among the descriptors, if the system
+    lets us, and give how many there is room for (at least 1).
+    """
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    needed = wanted + RESERVED_DESCRIPTORS
+    if soft < needed and soft != resource.RLIM_INFINITY:
+        soft = needed if hard == resource.RLIM_INFINITY else min(needed, hard)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+        return max(1, min(wanted, soft - RESERVED_DESCRIPTORS))
+    return wanted
+
+
+class EchoService(Service):
+    """netsvc-echo."""
+
+    _log = Logger()
+
+    def __init__(self, settings: EchoSettings, reactor: Any) -> None:
+        """
+        @param settings: What is asked for.
+        @param reactor: The reactor.
+        """
+        self._settings = settings
+        self._reactor = reactor
+        limits = ConnectionLimits(
+            connection_limit(settings.max_connections),
+            settings.max_connections_per_source,
+            settings.connection_rate,
+        )
+        timeouts = Timeouts(
+            idle=settings.idle_timeout,
+            handshake=settings.handshake_timeout,
+            close=settings.close_timeout,
+        )
+        self.connections = Connections(NAME, limits, timeouts, reactor)
+        self._guard = Guard(
+            None if settings.udp_rate is None else RateTable(settings.udp_rate),
+            answer_privileged_ports=settings.answer_privileged_ports,
+        )
+        self.journal: Journal | None = None
+        if settings.journal is not None:
+            self.journal = Journal(
+                settings.journal,
+                reactor=reactor,
+                when_full=settings.journal_when_full,
+                max_bytes=settings.journal_buffer,
+                max_size=settings.journal_max_size,
+                keep=settings.journal_keep,
+                pause=self._hold,
+                resume=self._release,
+            )
+        self._greeting = (settings.greeting or "").encode()
+        if self._greeting:
+            self._greeting += b"\r\n"
+        self.streams: list[EchoFactory] = []
+        self.datagrams: list[EchoDatagrams] = []
+        self.listeners = Listeners(
+            NAME, settings.listen, self._stream, self._datagram, reactor
+        )
+
+    def _stream(self, transport: str) -> EchoFactory:
+        """Make the factory of a stream."""
+        factory = EchoFactory(self.connections, transport, self._greeting, self.journal)
+        self.streams.append(factory)
+        return factory
+
+    def _datagram(self) -> EchoDatagrams:
+        """Make the protocol of a UDP port."""
+        protocol = EchoDatagrams(self._guard, self._reactor.seconds, self.journal)
+        self.datagrams.append(protocol)
+        return protocol
+
+    # The journal does not keep up.
+
+    def _hold(self) -> None:
+        """Stop reading from every peer."""
+        for connection in self.connections.live:
+            connection.hold()
+        for protocol in self.datagrams:
+            protocol.hold()
+
+    def _release(self) -> None:
+        """Read from them again."""
+        for connection in self.connections.live:
+            connection.release()
+        for protocol in self.datagrams:
+            protocol.release()
+
+    # IService
+
+    def privilegedStartService(self) -> None:
+        """
+        Bind the ports.
+
+        @raise SystemExit: If one cannot be bound.
+        """
+        super().privilegedStartService()
+        self.listeners.privilegedStartService()
+
+    def startService(self) -> None:
+        """
+        Start.
+
+        @raise SystemExit: If a port cannot be bound or the journal not be
+            written, with one line for operators.
+        """
+        if self.journal is not None:
+            try:
+                self.journal.check()
+                self.journal.start()
+            except JournalError as e:
+                refuse(f"{NAME}: --journal: {e}")
+        super().startService()
+        self.listeners.startService()
+        self._guard.add_own_ports(
+            protocol.transport.getHost().port for protocol in self.datagrams
+        )
+        self.connections.start()
+
+    def drain(self, timeout: float) -> defer.Deferred[None]:
+        """
+        Stop listening and let the connections finish.
+
+        @param timeout: Seconds after which to cut them.
+        @return: A Deferred that fires when none is left.
+        """
+        self.listeners.stop_listening()
+        return self.connections.drain(timeout)
+
+    @defer.inlineCallbacks
+    def stopService(self) -> Any:
+        """Stop: close the ports, cut the connections, finish the journal."""
+        super().stopService()
+        yield self.listeners.stopService()
+        self.connections.stop()
+        if self.journal is not None:
+            yield self.journal.stop()
+        self._log.info(
+            "netsvc-echo has stopped: {counters}",
+            counters=", ".join(f"{k}={v}" for k, v in self.counters().items()),
+            event="stopped",
+        )
+
+    def counters(self) -> dict[str, int]:
+        """Give what was counted since the start, by name."""
+        counted: Counter[str] = Counter()
+        counted["connections"] = self.connections.accepted
+        counted["bytes"] = sum(stream.received for stream in self.streams)
+        counted["datagrams"] = sum(port.received for port in self.datagrams)
+        for reason, number in self.connections.limits.refused.items():
+            counted[f"refused-{reason}"] = number
+        for reason, number in self.connections.ended.items():
+            counted[f"ended-{reason}"] = number
+        for port in self.datagrams:
+            for reason, number in port.refused.items():
+                counted[f"unanswered-{reason}"] += number
+        if self.journal is not None:
+            journal = self.journal.counters
+            for name in journal.__slots__:
+                counted[f"journal-{name.replace('_', '-')}"] = getattr(journal, name)
+        return dict(counted)
