@@ -47,7 +47,6 @@ _UNLISTED = {
 class RunOptions(TwistdOptions):
     """twistd's options over a fixed list of services."""
 
-    synopsis = "Usage: netsvc run [options] SERVICE [service options]"
     longdesc = "'netsvc run SERVICE --help' lists a service's own options."
 
     def __init__(self) -> None:
@@ -140,6 +139,11 @@ class RunOptions(TwistdOptions):
         if not other:
             make = LOG_FORMATS[self["log-format"] or "text"]
             self["logger"] = partial(make, file and _append(file))
+
+    def getSynopsis(self) -> str:
+        """The first line of the help text, to which a service adds its own name."""
+        rest = "" if self.subCommand else " SERVICE [service options]"
+        return "Usage: netsvc run [options]" + rest
 
     def getUsage(self, width: int | None = None) -> str:
         """The help text, without the options of twistd that have no use here."""

@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from twisted.internet import defer, task
-from twisted.internet.interfaces import IHandshakeListener, ISSLTransport
+from twisted.internet.interfaces import IHandshakeListener
 from twisted.internet.protocol import Protocol, ServerFactory
 from twisted.logger import Logger
 from zope.interface import implementer
@@ -78,7 +78,6 @@ class ServiceProtocol(Protocol):
 
     def connectionMade(self) -> None:
         """Start to be watched."""
-        self._handshaking = ISSLTransport.providedBy(self.transport)
         self.connections.add(self)
 
     def handshakeCompleted(self) -> None:
@@ -146,6 +145,8 @@ class ServiceFactory(ServerFactory):
         protocol = self.make()
         protocol.connections = self.connections
         protocol.host = host
+        if self.secure:
+            protocol._handshaking = True
         return protocol
 
 

@@ -6,18 +6,21 @@ Event multiplexing: one epoll set inside any Twisted reactor.
       in endpoint strings.
     - L{forward}, L{join}: connect transports with each other, without a protocol
       in between.
+    - L{fan_out}: the same bytes to many connections.
     - L{pending}: the bytes that a transport still holds.
 """
 
 from netsvc.multiplex.endpoints import MultiplexClientEndpoint, MultiplexServerEndpoint
 from netsvc.multiplex.flow import Flow, forward, join, pending
 from netsvc.multiplex.reactor import Multiplexer, multiplexed
+from netsvc.multiplex.stream import fan_out
 
 __all__ = [
     "Flow",
     "MultiplexClientEndpoint",
     "MultiplexServerEndpoint",
     "Multiplexer",
+    "fan_out",
     "forward",
     "join",
     "multiplexed",

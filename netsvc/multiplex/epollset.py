@@ -77,6 +77,8 @@ class EpollSet(_DisconnectSelectableMixin):
         self._epoll: Any = None
         self._handles: dict[int, Any] = {}
         self._masks: dict[int, int] = {}
+        # What to call for plain input, and whose it is: looked up per event.
+        self._reads: dict[int, tuple[Any, Any]] = {}
         self.late: dict[Any, None] = {}
         self.dispatching = False
 
@@ -98,11 +100,18 @@ class EpollSet(_DisconnectSelectableMixin):
         """Stop calling C{writer.doWrite}."""
         self._unwant(writer, _OUT)
 
+    def update_reader(self, reader: Any) -> None:
+        """Note that C{reader.doRead} is another method now."""
+        fd = reader.fileno()
+        if fd in self._reads and self._reads[fd][1] is reader:
+            self._reads[fd] = (reader.doRead, reader)
+
     def removeAll(self) -> list[Any]:
         """Remove every selectable, and return them."""
         removed = list(self._handles.values())
         self._handles.clear()
         self._masks.clear()
+        self._reads.clear()
         self.late.clear()
         self._settle()
         return removed
@@ -143,6 +152,8 @@ class EpollSet(_DisconnectSelectableMixin):
             self._epoll.modify(fd, mask | flag)
         self._masks[fd] = mask | flag
         self._handles[fd] = selectable
+        if flag == _IN:
+            self._reads[fd] = (selectable.doRead, selectable)
 
     def _unwant(self, selectable: Any, flag: int) -> None:
         """Take C{flag} from what C{selectable} waits for."""
@@ -156,6 +167,8 @@ class EpollSet(_DisconnectSelectableMixin):
         if not mask & flag:
             return
         mask &= ~flag
+        if flag == _IN:
+            del self._reads[fd]
         try:
             if mask:
                 self._epoll.modify(fd, mask)
@@ -164,6 +177,7 @@ class EpollSet(_DisconnectSelectableMixin):
         except OSError:
             # The descriptor is gone, and with it what was to be undone.
             mask = 0
+            self._reads.pop(fd, None)
         if mask:
             self._masks[fd] = mask
         else:
@@ -204,27 +218,26 @@ class EpollSet(_DisconnectSelectableMixin):
         Never raises.
         """
         poll = self._epoll.poll
-        get = self._handles.get
+        reads = self._reads.get
         stop = monotonic() + BUDGET
         self.dispatching = True
         try:
             while True:
                 events = poll(0, BATCH)
                 for fd, mask in events:
-                    selectable = get(fd)
-                    if selectable is None:
-                        continue  # closed or paused earlier in this batch
-                    try:
-                        if mask == _IN:
-                            why = selectable.doRead()
-                            is_read = True
+                    if mask == _IN:
+                        read = reads(fd)
+                        if read is None:
+                            continue  # closed or paused earlier in this batch
+                        try:
+                            why = read[0]()
+                        except BaseException as e:
+                            self._failed(read[1], e)
                         else:
-                            why, is_read = self._dispatch(selectable, fd, mask)
-                    except BaseException as e:
-                        self._failed(selectable, e)
-                        continue
-                    if why is not None:
-                        self._disconnect(selectable, why, is_read)
+                            if why is not None:
+                                self._disconnect(read[1], why, True)
+                    else:
+                        self._dispatch(fd, mask)
                 if self.late:
                     self._write_late()
                 if len(events) < BATCH or monotonic() >= stop:
@@ -233,13 +246,11 @@ class EpollSet(_DisconnectSelectableMixin):
             self.dispatching = False
             self._settle()
 
-    def _dispatch(self, selectable: Any, fd: int, mask: int) -> tuple[Any, bool]:
-        """
-        Handle an event that is more than plain input.
-
-        @return: Why the connection has ended (L{None}: it has not), and
-            whether it was found out by reading.
-        """
+    def _dispatch(self, fd: int, mask: int) -> None:
+        """Handle an event that is more than plain input."""
+        selectable: Any = self._handles.get(fd)
+        if selectable is None:
+            return  # closed or paused earlier in this batch
         wanted = self._masks[fd]
         # A hang-up is found out by the read that ends in EOF or in an error,
         # after the data that may still lie in the kernel; by a write if
@@ -247,13 +258,19 @@ class EpollSet(_DisconnectSelectableMixin):
         if mask & _HANGUP:
             mask |= _IN if wanted & _IN else _OUT
         why = None
-        if mask & wanted & _IN:
-            why = selectable.doRead()
-            if why is not None or self._handles.get(fd) is not selectable:
-                return why, True
-        if mask & _OUT and self._masks[fd] & _OUT:
-            why = selectable.doWrite()
-        return why, False
+        is_read = True
+        try:
+            if mask & wanted & _IN:
+                why = selectable.doRead()
+            wanted = self._masks[fd] if self._handles.get(fd) is selectable else 0
+            if why is None and mask & wanted & _OUT:
+                is_read = False
+                why = selectable.doWrite()
+        except BaseException as e:
+            self._failed(selectable, e)
+        else:
+            if why is not None:
+                self._disconnect(selectable, why, is_read)
 
     def _write_late(self) -> None:
         """Let everything that streams wrote during a batch leave."""

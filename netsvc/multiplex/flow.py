@@ -172,7 +172,7 @@ class Flow:
         self._short = 0
         self._recv = source.socket.recv
         self._send = sink.socket.send
-        source.flow = self
+        source.redirect(self)
         sink.feed = self
         sink.registerProducer(self, True)
         if sink.dataBuffer or sink._tempDataBuffer:
@@ -199,18 +199,13 @@ class Flow:
             return self._end()
         size = len(data)
         self.moved += size
-        sink = self.sink
-        if sink._tempDataBuffer:
-            # Someone wrote to the sink in this batch: keep the order.
-            sink.write(data)
-            return None
         try:
             sent = self._send(data)
         except OSError:
             # Full; or broken, which the sink's doWrite will find out.
             sent = 0
         if sent != size:
-            sink.stall(data, sent)
+            self.sink.stall(data, sent)
         elif size >= BULK:
             self._pipe = self._pool.take()
         return None
@@ -282,7 +277,7 @@ class Flow:
             self._pool.give(pipe)
 
     def _detach(self) -> None:
-        """Let go of both connections."""
+        """Let go of both connections. The source is not read any more."""
         self._release()
         self.source.flow = None
         if self.sink.feed is self:

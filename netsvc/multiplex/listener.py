@@ -33,6 +33,8 @@ REST = 0.1
 #: How many connections the kernel may hold for a port (bounded by somaxconn).
 BACKLOG = 4096
 
+_STREAM = int(socket.SOCK_STREAM)
+
 # There is something wrong with this machine's resources. All other errors of
 # accept (ECONNABORTED, EPERM from a firewall, a network error that was waiting
 # on the new socket, see accept(2)) are that one connection's.
@@ -50,7 +52,9 @@ class ListeningPort(tcp.Port):
     transport = ServerConnection
     reactor: Multiplexer
     factory: Any
+    socket: Any
     refused = 0
+    _expected = 1
     _log = Logger()
     _logged = float("-inf")
     _unlogged = 0
@@ -63,20 +67,28 @@ class ListeningPort(tcp.Port):
 
     def doRead(self) -> None:
         """Accept what waits, up to L{ACCEPTS} connections."""
-        accept = self.socket.accept
-        for _ in range(ACCEPTS):
+        # What socket.accept is made of, without its conversion of three numbers
+        # to enum members and back.
+        accept = self.socket._accept
+        family = int(self.addressFamily)
+        # As many as waited the last time: where one comes after the other, to
+        # find out each time that there is no second one would be dear.
+        limit = self._expected
+        for accepted in range(limit):
             try:
-                skt, addr = accept()
+                fd, addr = accept()
             except BlockingIOError:
+                self._expected = max(1, accepted)
                 return
             except OSError as e:
                 if e.errno in _NO_RESOURCES:
                     self._turn_away(e)
                     return
                 continue
-            self._accepted(skt, addr)
+            self._accepted(socket.socket(family, _STREAM, 0, fd), addr)
             if not self.connected:
                 return  # the protocol has stopped the port
+        self._expected = min(2 * limit, ACCEPTS)
 
     def _accepted(self, skt: socket.socket, addr: Any) -> None:
         """Make a protocol and a transport for a new connection."""

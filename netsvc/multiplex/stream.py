@@ -20,7 +20,9 @@ producers, aborting and addresses are therefore Twisted's; what is different:
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Iterable
+from contextlib import suppress
 from errno import EAGAIN, ENOBUFS
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -28,6 +30,8 @@ from typing import TYPE_CHECKING, Any
 from twisted.internet import abstract, main, tcp
 from twisted.internet._newtls import ConnectionMixin as TLSMixin
 from twisted.internet._newtls import startTLS
+from twisted.internet.address import IPv6Address
+from twisted.internet.error import ConnectionAborted
 from twisted.python.failure import Failure
 
 if TYPE_CHECKING:
@@ -70,13 +74,15 @@ class _Raw(abstract.FileDescriptor):
             return
         self._tempDataBuffer.append(data)
         self._tempDataLen = size = self._tempDataLen + len(data)
-        mux = self.reactor
         if size > self.bufferSize:
             # The producer may be writing in a loop until it is paused.
             self._pause()
-        elif mux.dispatching:
-            mux.late[self] = None
+        elif self.reactor.dispatching and self.feed is None:
+            if not self._armed:
+                self.reactor.late[self] = None
             return
+        if self._armed:
+            return  # the kernel does not take any now
         try:
             if self._push() and self.producer is None:
                 return
@@ -186,6 +192,28 @@ class _Raw(abstract.FileDescriptor):
 
         @return: Why the connection has ended, or L{None}.
         """
+        pieces = self._tempDataBuffer
+        if (
+            len(pieces) == 1
+            and not self._armed
+            and not self.disconnecting
+            and not self._writeDisconnecting
+            and self.producer is None
+        ):
+            # One piece and nothing that waits for it, as in a fan-out: the
+            # rest of this method says the same at twice the cost.
+            try:
+                sent = self.socket.send(pieces[0])
+            except OSError:
+                sent = -1
+            if sent == self._tempDataLen:
+                pieces.clear()
+                self._tempDataLen = 0
+                return None
+            if sent > 0:
+                self.dataBuffer = pieces.pop()
+                self._tempDataLen = 0
+                self.offset = sent
         try:
             if not self._push() or (self.feed is not None and not self.feed.drain()):
                 self.arm()
@@ -216,14 +244,22 @@ class _Stream(_Raw, tcp.Connection):
 
     flow: Flow | None = None
 
+    def redirect(self, flow: Flow) -> None:
+        """
+        Give the input to a flow from now on.
+
+        @param flow: Its C{pump} stands in for C{doRead}.
+        """
+        self.flow = flow
+        self.doRead = flow.pump  # type: ignore[method-assign]
+        self.reactor.update_reader(self)
+
     def doRead(self) -> Any:
         """
-        Read once and hand what came to the protocol, or to the flow.
+        Read once and hand what came to the protocol.
 
         @return: Why the connection, or its reading half, has ended, or L{None}.
         """
-        if self.flow is not None:
-            return self.flow.pump()
         try:
             data = self.socket.recv(READ_SIZE)
         except BlockingIOError:
@@ -266,16 +302,114 @@ class _Stream(_Raw, tcp.Connection):
 
     def connectionLost(self, reason: Failure) -> None:
         """Close the socket and tell the protocol, and the flow, why."""
-        flow, self.flow = self.flow, None
         super().connectionLost(reason)
+        self._let_go()
+
+    def _let_go(self) -> None:
+        """Drop what would keep the connection from being freed; end its flow."""
+        flow, self.flow = self.flow, None
         if flow is not None:
             flow.source_lost()
-        self.__dict__.pop("write", None)
-        self.__dict__.pop("writeSequence", None)
+        for name in ("doRead", "write", "writeSequence"):
+            self.__dict__.pop(name, None)
+
+    def _closeSocket(self, orderly: bool) -> None:
+        if orderly:
+            # Without Twisted's shutdown first: no other process has it open.
+            with suppress(OSError):
+                self.socket.close()
+        else:
+            super()._closeSocket(orderly)
 
 
 class ServerConnection(_Stream, tcp.Server):
     """The server's end of a TCP connection."""
+
+    def __init__(
+        self,
+        sock: socket.socket,
+        protocol: Any,
+        client: tuple[Any, ...],
+        server: Any,
+        sessionno: int,
+        reactor: Any,
+    ) -> None:
+        """
+        Take an accepted socket.
+
+        This does what L{tcp.Server}'s does, but for the texts that only logs
+        need: they are made when they are asked for.
+
+        @param sock: The socket.
+        @param protocol: What it is for.
+        @param client: The peer's address.
+        @param server: The port that accepted it; L{None} if it was inherited.
+        @param sessionno: The number of the connection.
+        @param reactor: The multiplexer.
+        """
+        sock.setblocking(False)
+        self.reactor = reactor
+        self.socket = sock
+        self.fileno = sock.fileno
+        self.protocol = protocol
+        self.server = server
+        self.client = client
+        self.sessionno = sessionno
+        self._tempDataBuffer = []
+        self._tempDataLen = 0
+        if len(client) != 2:
+            self._addressType = IPv6Address
+        self.startReading()
+        self.connected = 1
+
+    def connectionLost(self, reason: Failure) -> None:
+        """Close the socket and tell the protocol, and the flow, why."""
+        state = self.__dict__
+        if "socket" not in state:
+            return  # for the second time
+        self.disconnected = 1
+        self.connected = 0
+        if self.producer is not None:
+            self.producer.stopProducing()
+            self.producer = None
+        self.stopReading()
+        self.stopWriting()
+        self._closeSocket(not issubclass(reason.type or object, ConnectionAborted))
+        protocol = self.protocol
+        del self.protocol
+        del self.socket
+        del self.fileno
+        self._let_go()
+        protocol.connectionLost(reason)
+
+    # Texts and their parts, made when they are asked for. Twisted sets some of
+    # them where it adopts a connection; that they can be set is all it needs.
+
+    @property
+    def hostname(self) -> Any:
+        """The peer's host."""
+        return self.client[0]
+
+    @property
+    def logstr(self) -> str:
+        """What marks log lines about this connection."""
+        protocol = getattr(self, "protocol", None)
+        return f"{self._getLogPrefix(protocol)},{self.sessionno},{self.hostname}"
+
+    @logstr.setter
+    def logstr(self, text: str) -> None:
+        pass
+
+    @property
+    def repstr(self) -> str:
+        """The connection as Twisted shows it."""
+        protocol = type(getattr(self, "protocol", None)).__name__
+        port = getattr(self.server, "_realPortNumber", None)
+        return f"<{protocol} #{self.sessionno} on {port}>"
+
+    @repstr.setter
+    def repstr(self, text: str) -> None:
+        pass
 
 
 class ClientConnection(_Stream, tcp.Client):
@@ -284,6 +418,35 @@ class ClientConnection(_Stream, tcp.Client):
     def _connectDone(self) -> None:
         self.setTcpNoDelay(True)
         super()._connectDone()
+
+
+def fan_out(data: bytes, transports: Iterable[Any]) -> None:
+    """
+    Write the same bytes to many connections.
+
+    This does what C{write} of each of them does, in one loop: the calls alone
+    are a tenth of what a small message to a large room costs.
+
+    @param data: The bytes; not empty.
+    @param transports: Any transports.
+    """
+    size = len(data)
+    for transport in transports:
+        if (
+            transport.__class__ is ServerConnection
+            and transport.connected
+            and transport.reactor.dispatching
+            and not transport._armed
+            and not transport._writeDisconnected
+            and not transport.TLS
+            and transport.feed is None
+            and transport._tempDataLen + size <= READ_SIZE
+        ):
+            transport._tempDataBuffer.append(data)
+            transport._tempDataLen += size
+            transport.reactor.late[transport] = None
+        else:
+            transport.write(data)
 
 
 class Connector(tcp.Connector):

@@ -163,6 +163,13 @@ class OptionTests(RunTestCase):
         for name in ("--python=", "--encrypted", "--nodaemon", "--spew"):
             self.assertNotIn(name, text)
 
+    def test_usage(self) -> None:
+        """The usage line has the service's name once it is known."""
+        first = str(run.RunOptions()).partition("\n")[0]
+        self.assertEqual(first, "Usage: netsvc run [options] SERVICE [service options]")
+        synopsis = self.parse("demo").subOptions.getSynopsis()
+        self.assertEqual(synopsis, "Usage: netsvc run [options] netsvc-demo [options]")
+
     def test_version(self) -> None:
         """C{--version} is netsvc's."""
         out = io.StringIO()

@@ -49,7 +49,7 @@ class ProbeClock(Clock):
                 call.called = 1
                 call.func(*call.args, **call.kw)
 
-    def run(self, duration: int, step: int = MILLISECOND) -> None:
+    def elapse(self, duration: int, step: int = MILLISECOND) -> None:
         """Let C{duration} nanoseconds pass."""
         for _ in range(round(duration / step)):
             self.advance(step / SECOND)

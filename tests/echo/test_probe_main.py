@@ -15,7 +15,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from netsvc.echo.probe import session, terminal
 from netsvc.echo.probe.loop import ProbeReactor
-from netsvc.echo.probe.main import ReportOptions, Run
+from netsvc.echo.probe.main import ReportOptions, Run, run_in
 from netsvc.echo.probe.report import JSONReporter, MonitorReporter, PlainReporter
 from netsvc.echo.probe.target import ProbeSettings, Transport
 from netsvc.echo.probe.terminal import TerminalReporter
@@ -105,7 +105,7 @@ class StatusTests(Bench):
     def test_no_answer(self) -> None:
         """No answer is 2."""
         done = self.start()
-        self.reactor.run(3 * SECOND)
+        self.reactor.elapse(3 * SECOND)
         self.assertEqual(self.successResultOf(done), 2)
         self.assertIn("CRITICAL: no answer", self.out.getvalue())
 
@@ -234,24 +234,82 @@ class AmbiguityTests(Bench):
         self.assertEqual(self.notice(64), "")
 
 
+class RunningReactor(FakeReactor):
+    """A reactor that runs one call and, while it runs, a test's."""
+
+    interrupt: Any = None
+    while_running: Any = None
+    stops = 0
+
+    def on_interrupt(self, interrupt: Any) -> None:
+        self.interrupt = interrupt
+
+    def callWhenRunning(self, call: Any) -> None:
+        self.first = call
+
+    def run(self) -> None:
+        self.first()
+        self.while_running()
+
+    def stop(self) -> None:
+        self.stops += 1
+
+
+class RunInTests(Bench):
+    """A run and its reactor begin and end together."""
+
+    def setUp(self) -> None:
+        """Take a reactor that is run."""
+        super().setUp()
+        self.reactor: RunningReactor = RunningReactor()
+
+    def test_status(self) -> None:
+        """The reactor stops at the end of the run, whose status is returned."""
+        self.reactor.while_running = self.answer
+        self.assertEqual(run_in(self.reactor, self.make()), 0)
+        self.assertEqual(self.reactor.stops, 1)
+
+    def test_interrupt(self) -> None:
+        """An interrupt ends the run, and with it the reactor; twice is once."""
+
+        def interrupt() -> None:
+            self.answer()
+            self.reactor.interrupt()
+            self.reactor.interrupt()
+
+        self.reactor.while_running = interrupt
+        self.assertEqual(run_in(self.reactor, self.make(count=None)), 0)
+        self.assertEqual(self.reactor.stops, 1)
+
+    def test_our_mistake(self) -> None:
+        """A mistake in the program is raised, not turned into a status."""
+        self.patch(session, "resolve", lambda *arguments: 1 / 0)
+        self.reactor.while_running = lambda: None
+        self.assertRaises(ZeroDivisionError, run_in, self.reactor, self.make())
+
+
 class ReactorTests(SynchronousTestCase):
     """The reactor of the process."""
 
-    def test_interrupts(self) -> None:
-        """Signals call the function given, each time, and by default stop."""
-        reactor = ProbeReactor()
-        self.addCleanup(reactor.removeAll)
-        for reader in list(reactor._internalReaders):
+    def setUp(self) -> None:
+        """Make a reactor that does not run."""
+        self.reactor = ProbeReactor()
+        self.addCleanup(self.reactor.removeAll)
+        for reader in list(self.reactor._internalReaders):
             self.addCleanup(reader.connectionLost, None)
+
+    def test_interrupts(self) -> None:
+        """Signals call the function given, each time."""
         calls: list[str] = []
-        reactor.on_interrupt(lambda: calls.append("interrupted"))
-        reactor.sigInt(2)
-        reactor.sigTerm(15)
-        reactor.runUntilCurrent()
+        self.reactor.on_interrupt(lambda: calls.append("interrupted"))
+        self.reactor.sigInt(2)
+        self.reactor.sigTerm(15)
+        self.reactor.runUntilCurrent()
         self.assertEqual(calls, ["interrupted", "interrupted"])
 
     def test_monotonic(self) -> None:
         """Time is that of a clock that is never set."""
         self.patch(time, "time", lambda: 0.0)
-        first = ProbeReactor.seconds(None)  # type: ignore[arg-type]
-        self.assertGreaterEqual(ProbeReactor.seconds(None), first)  # type: ignore[arg-type]
+        first = self.reactor.seconds()
+        self.assertGreater(first, 0)
+        self.assertGreaterEqual(self.reactor.seconds(), first)

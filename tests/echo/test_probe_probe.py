@@ -79,11 +79,11 @@ class SendingTests(SynchronousTestCase):
         times = []
         while len(bench.link.sent) < 20:
             sent = len(bench.link.sent)
-            bench.clock.run(MILLISECOND)
+            bench.clock.elapse(MILLISECOND)
             if len(bench.link.sent) > sent:
                 times.append(bench.clock.now())
         self.assertEqual(times, [100 * MILLISECOND * n for n in range(1, 20)])
-        bench.clock.run(SECOND)
+        bench.clock.elapse(SECOND)
         self.assertTrue(bench.ended)
         self.assertEqual(bench.statuses(), [(n, Status.TIMEOUT) for n in range(1, 21)])
 
@@ -117,17 +117,17 @@ class SendingTests(SynchronousTestCase):
     def test_duration(self) -> None:
         """Sending ends with the duration, and waiting with the last timeout."""
         bench = Bench(duration=250 * MILLISECOND).start()
-        bench.clock.run(SECOND)
+        bench.clock.elapse(SECOND)
         self.assertEqual(len(bench.link.sent), 3)
         self.assertFalse(bench.ended)
-        bench.clock.run(200 * MILLISECOND)
+        bench.clock.elapse(200 * MILLISECOND)
         self.assertTrue(bench.ended)
         self.assertEqual(bench.probe.result.elapsed, 1200 * MILLISECOND)
 
     def test_sweep(self) -> None:
         """The sizes of a sweep take turns."""
         bench = Bench(sizes=(0, 5, 64), count=6).start()
-        bench.clock.run(SECOND)
+        bench.clock.elapse(SECOND)
         sizes = [len(payload) for _, payload in bench.link.sent]
         self.assertEqual(sizes, [0, 5, 64, 0, 5, 64])
         self.assertEqual(bench.probe.result.statistics.by_size[5].sent, 2)
@@ -184,12 +184,12 @@ class AnswerTests(SynchronousTestCase):
     def test_kinds(self) -> None:
         """Corrupt, duplicate, reordered and late answers are each known."""
         bench = Bench().start()
-        bench.clock.run(300 * MILLISECOND)
+        bench.clock.elapse(300 * MILLISECOND)
         bench.answer(2)
         bench.answer(1)
         bench.answer(1)
         bench.answer(3, change=b"??")
-        bench.clock.run(1100 * MILLISECOND)
+        bench.clock.elapse(1100 * MILLISECOND)
         bench.answer(4)
         self.assertEqual(
             bench.statuses(),
@@ -209,7 +209,7 @@ class AnswerTests(SynchronousTestCase):
     def test_wrong_length(self) -> None:
         """An answer that is longer or shorter than the packet is corrupt."""
         bench = Bench(count=3).start()
-        bench.clock.run(SECOND)
+        bench.clock.elapse(SECOND)
         for change in (slice(0, 40), slice(0, 63)):
             bench.probe.datagram(bench.link.sent[0][1][change])
         bench.probe.datagram(bench.link.sent[1][1] + b"x")
@@ -246,7 +246,7 @@ class AnswerTests(SynchronousTestCase):
     def test_any_bytes(self, datagrams: list[bytes]) -> None:
         """Whatever comes, nothing is raised and no packet is invented."""
         bench = Bench(sizes=(0, 3, 64)).start()
-        bench.clock.run(SECOND, 100 * MILLISECOND)
+        bench.clock.elapse(SECOND, 100 * MILLISECOND)
         for datagram in datagrams:
             bench.probe.datagram(datagram)
         statistics = bench.probe.result.statistics
@@ -259,7 +259,7 @@ class RejectionTests(SynchronousTestCase):
     def test_quoted(self) -> None:
         """A report that quotes the packet is about that packet."""
         bench = Bench(count=3).start()
-        bench.clock.run(200 * MILLISECOND)
+        bench.clock.elapse(200 * MILLISECOND)
         quoted = bench.link.sent[1][1]
         bench.probe.rejected(Rejection(errno.ECONNREFUSED, quoted, "192.0.2.1"))
         self.assertEqual(bench.statuses(), [(2, Status.REFUSED)])
@@ -290,7 +290,7 @@ class RejectionTests(SynchronousTestCase):
         """A refusal after an answer, or of another kind, does not."""
         bench = Bench(try_another=True).start()
         bench.probe.rejected(Rejection(errno.EHOSTUNREACH, b""))
-        bench.clock.run(100 * MILLISECOND)
+        bench.clock.elapse(100 * MILLISECOND)
         bench.answer(2)
         bench.probe.rejected(Rejection(errno.ECONNREFUSED, b""))
         self.assertFalse(bench.ended)
@@ -312,12 +312,12 @@ class ConnectionTests(SynchronousTestCase):
     def test_disconnected(self) -> None:
         """What was under way is lost with its connection; the schedule goes on."""
         bench = Bench(count=3).start()
-        bench.clock.run(100 * MILLISECOND)
+        bench.clock.elapse(100 * MILLISECOND)
         bench.probe.disconnected("closed")
         self.assertEqual(bench.events[0], Disconnected("closed"))
         self.assertEqual(bench.statuses(), [(1, Status.ERROR), (2, Status.ERROR)])
         self.assertFalse(bench.ended)
-        bench.clock.run(100 * MILLISECOND)
+        bench.clock.elapse(100 * MILLISECOND)
         bench.probe.disconnected("closed")
         self.assertTrue(bench.ended)
 
@@ -328,7 +328,7 @@ class StopTests(SynchronousTestCase):
     def test_stop(self) -> None:
         """Stopping leaves packets in flight, and no timer; twice is once."""
         bench = Bench().start()
-        bench.clock.run(150 * MILLISECOND)
+        bench.clock.elapse(150 * MILLISECOND)
         bench.probe.stop()
         bench.probe.stop()
         self.assertTrue(bench.ended)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import io
 import json
+import re
 from typing import Any, TextIO, cast
 
 from rich.console import Console
@@ -101,6 +102,8 @@ class PlainTests(Bench):
         """What is not well is the last line."""
         text = self.run_through(self.plain(), Verdict(Level.WARNING, ("a", "b")))
         self.assertTrue(text.endswith("\nWARNING: a, b\n"))
+        text = self.run_through(self.plain(), Verdict(Level.UNKNOWN, ("why",)))
+        self.assertNotIn("UNKNOWN", text)
 
     def test_failure(self) -> None:
         """A run that could not be is a line on standard error."""
@@ -194,8 +197,20 @@ class TerminalTests(Bench):
             "█",
         ):
             self.assertIn(part, text)
-        # What hides the cursor shows it again.
-        self.assertEqual(text.count("\x1b[?25l"), text.count("\x1b[?25h"))
+        # The cursor is not left hidden, not even while the run goes on.
+        self.assertLess(text.index("\x1b[?25h"), text.index("seq=1"))
+
+    def test_narrow(self) -> None:
+        """On a narrow terminal the live lines leave room for the echo of Ctrl-C."""
+        self.console.width = 30
+        reporter = self.terminal()
+        reporter.started(LOCALHOST, 0)
+        reporter.refresh(result_of())
+        shown = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", self.out.getvalue())
+        live = re.split(r"[\r\n]+", shown)[1:]
+        self.assertEqual(max(map(len, live)), 27)
+        self.assertIn("…", shown)
+        reporter.finished(result_of(), GOOD)
 
     def test_verdict(self) -> None:
         """What is not well is the last line."""
@@ -273,6 +288,15 @@ class BrokenStream(Stream):
         raise BrokenPipeError(errno.EPIPE, "broken")
 
 
+class Told:
+    """Counts how often it is called."""
+
+    calls = 0
+
+    def __call__(self) -> None:
+        self.calls += 1
+
+
 class OutputTests(SynchronousTestCase):
     """Standard output that goes away."""
 
@@ -289,14 +313,14 @@ class OutputTests(SynchronousTestCase):
     def test_failure(self) -> None:
         """The first failure is told, and nothing is written after it."""
         for first in ("write", "flush"):
-            told: list[str] = []
+            told = Told()
             output = Output(cast(TextIO, BrokenStream()))
-            output.on_failure(lambda told=told: told.append("told"))  # type: ignore[misc]
+            output.on_failure(told)
             if first == "write":
                 output.write("text")
             output.flush()
             output.write("text")
-            self.assertEqual(told, ["told"])
+            self.assertEqual(told.calls, 1)
             assert output.failure is not None
             self.assertEqual(output.failure.errno, errno.EPIPE)
 

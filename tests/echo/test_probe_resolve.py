@@ -55,7 +55,7 @@ class ResolveTests(SynchronousTestCase):
     def resolve(self, host: str = "echo.example", family: int | None = None) -> Any:
         return resolve(self.clock, host, 7007, family, self.getaddrinfo)
 
-    def fail(self, answer: Any, family: int | None = None) -> str:  # type: ignore[override]
+    def reason(self, answer: Any, family: int | None = None) -> str:
         self.answer = answer
         result = self.resolve(family=family)
         StillThread.last.target()
@@ -106,7 +106,7 @@ class ResolveTests(SynchronousTestCase):
     def test_unknown(self) -> None:
         """An unknown name is named, with the resolver's reason."""
         self.assertEqual(
-            self.fail(socket.gaierror(socket.EAI_NONAME, "Name not known")),
+            self.reason(socket.gaierror(socket.EAI_NONAME, "Name not known")),
             "cannot resolve host echo.example: Name not known",
         )
 
@@ -118,7 +118,7 @@ class ResolveTests(SynchronousTestCase):
             ([], "no address"),
         ):
             self.assertEqual(
-                self.fail(answer, family=6),
+                self.reason(answer, family=6),
                 f"cannot resolve host echo.example (IPv6): {reason}",
             )
 

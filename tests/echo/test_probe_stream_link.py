@@ -95,7 +95,7 @@ class Bench(SynchronousTestCase):
 
     def connect(self) -> tuple[Any, Transport]:
         self.connected = self.link.connect()
-        self.clock.run(3 * MILLISECOND)
+        self.clock.elapse(3 * MILLISECOND)
         return self.endpoint.succeed()
 
 
@@ -230,7 +230,7 @@ class HandshakeTests(Bench):
         protocol, _ = self.connect()
         self.assertNoResult(self.connected)
         self.assertRaises(OSError, self.link.send, 1, b"x")
-        self.clock.run(7 * MILLISECOND)
+        self.clock.elapse(7 * MILLISECOND)
         protocol.handshakeCompleted()
         self.successResultOf(self.connected)
         expected = Connected(3 * MILLISECOND, 7 * MILLISECOND, "TLSv1.3")

@@ -17,6 +17,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import Any
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
@@ -56,7 +57,7 @@ class UDPServer:
 
     def _serve(self) -> None:
         number = 0
-        waiting: list[tuple[float, int, bytes, object]] = []
+        waiting: list[tuple[float, int, bytes, tuple[Any, ...]]] = []
         while not self._ending.is_set():
             wait = TICK
             if waiting:
@@ -70,7 +71,7 @@ class UDPServer:
                     heapq.heappush(waiting, (due, number, answer, peer))
             while waiting and waiting[0][0] <= time.monotonic():
                 _, _, answer, peer = heapq.heappop(waiting)
-                self._socket.sendto(answer, peer)  # type: ignore[arg-type]  recvfrom's
+                self._socket.sendto(answer, peer)
 
 
 class TCPServer:

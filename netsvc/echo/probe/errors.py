@@ -16,7 +16,12 @@ __all__ = ["ProbeError", "describe_failure"]
 #: The most characters of an unforeseen error that are shown.
 MAX_DETAIL = 200
 #: What OpenSSL makes of an answer in another protocol.
-_NOT_TLS = ("wrong version number", "packet length too long", "record layer failure")
+_NOT_TLS = (
+    "wrong version number",
+    "packet length too long",
+    "record layer failure",
+    "unexpected message",
+)
 
 
 class ProbeError(Exception):

@@ -10,10 +10,12 @@ from dataclasses import dataclass
 from typing import Any, TextIO, cast
 
 from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.main import installReactor
 from twisted.python.failure import Failure
 
 from netsvc.daemon.escape import escape
 from netsvc.echo.probe.errors import ProbeError
+from netsvc.echo.probe.loop import ProbeReactor
 from netsvc.echo.probe.output import Output
 from netsvc.echo.probe.quantity import format_duration
 from netsvc.echo.probe.rejection import describe_errno
@@ -28,7 +30,7 @@ from netsvc.echo.probe.target import ProbeSettings
 from netsvc.echo.probe.thresholds import Level, Thresholds
 from netsvc.echo.probe.wire import distinct_packets
 
-__all__ = ["PROGRAM", "ReportOptions", "Run", "run_probe"]
+__all__ = ["PROGRAM", "ReportOptions", "Run", "run_in", "run_probe"]
 
 #: How the command names itself in front of its errors.
 PROGRAM = "netsvc ping"
@@ -161,26 +163,27 @@ def run_probe(
 
     @return: the exit status.
     """
-    from twisted.internet.main import installReactor
-
-    from netsvc.echo.probe.loop import ProbeReactor
-
     reactor = ProbeReactor()
     installReactor(reactor)
     run = Run(settings, thresholds, options, reactor, sys.stdout, sys.stderr)
-    reactor.on_interrupt(run.stop)
-    status: list[int] = []
+    return run_in(reactor, run)
 
-    def start() -> None:
-        run.start().addBoth(finish)
 
-    def finish(outcome: Any) -> None:
-        status.append(outcome)
+def run_in(reactor: Any, run: Run) -> int:
+    """Start C{reactor} and C{run} in it, and stop both at the run's end.
+
+    @return: the exit status.
+    """
+    ends: list[Any] = []
+
+    def end(outcome: Any) -> None:
+        ends.append(outcome)
         reactor.stop()
 
-    reactor.callWhenRunning(start)
+    reactor.on_interrupt(run.stop)
+    reactor.callWhenRunning(lambda: run.start().addBoth(end))
     reactor.run()
-    (outcome,) = status
+    (outcome,) = ends
     if isinstance(outcome, Failure):
         outcome.raiseException()
     return int(outcome)

@@ -107,7 +107,8 @@ class PlainReporter:
             plain = not encoding.startswith("utf")
             statistics = result.statistics
             lines += describe_histogram(statistics.histogram, self._width, plain)
-        if verdict.level:
+        # That nothing is known is an error, which goes to standard error.
+        if verdict.level in (Level.WARNING, Level.CRITICAL):
             lines.append(f"{verdict.level.name}: {', '.join(verdict.reasons)}")
         return lines
 

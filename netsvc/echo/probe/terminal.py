@@ -83,6 +83,8 @@ class TerminalReporter(PlainReporter):
         """Say what is probed, and open the live part."""
         super().started(address, started)
         self._live.start()
+        # A stopped or killed process should not leave the shell without a cursor.
+        self._console.show_cursor(True)
 
     def observe(self, event: Event) -> None:
         """Show C{event}, unless there were too many just now."""
@@ -107,10 +109,10 @@ class TerminalReporter(PlainReporter):
         if self._hidden:
             self._print(f"... {self._hidden} more lines", "dim")
         self._shown = self._hidden = 0
-        lines = [
-            Text(line, no_wrap=True, overflow="ellipsis", style="bold")
-            for line in describe_live(result)
-        ]
+        lines = [Text(line, "bold", no_wrap=True) for line in describe_live(result)]
+        for line in lines:
+            # The terminal's echo of Ctrl-C has to fit behind it.
+            line.truncate(self._console.width - 3, overflow="ellipsis")
         self._live.update(Group(*lines), refresh=True)
 
     def notice(self, text: str) -> None:
