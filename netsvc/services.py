@@ -1,7 +1,7 @@
 """The service makers: one list that the plugin file and C{netsvc run} share.
 
 Each entry names its C{tap} module and imports nothing of it, so that C{twistd
---help} stays quick. C{netsvc.multiplex.parser} is no service and not listed.
+--help} stays quick. C{netsvc.parsers} is no service and not listed.
 """
 
 from __future__ import annotations

@@ -29,17 +29,25 @@ SERVICE = {"daemon", "multiplex"}
 #: Modules outside multiplex, cli and the C{tap} modules that use Twisted or another
 #: library. All others are pure: they import the standard library and each other.
 WITH_LIBRARIES = {
+    "netsvc.daemon.connections",
+    "netsvc.daemon.lifecycle",
+    "netsvc.daemon.listeners",
     "netsvc.daemon.logs",
     "netsvc.daemon.options",
     "netsvc.echo.journal",
     "netsvc.echo.journal_process",
     "netsvc.echo.probe.datagram",
     "netsvc.echo.probe.errors",
+    "netsvc.echo.probe.loop",
+    "netsvc.echo.probe.main",
     "netsvc.echo.probe.probe",
     "netsvc.echo.probe.resolve",
     "netsvc.echo.probe.session",
     "netsvc.echo.probe.stream_link",
+    "netsvc.echo.probe.terminal",
     "netsvc.echo.probe.tls",
+    "netsvc.echo.server",
+    "netsvc.echo.service",
 }
 
 #: Methods of a logger whose first argument is the format, and the loggers' names.
@@ -174,7 +182,7 @@ class ImportTests(SynchronousTestCase):
         ((name, tree),) = plugins.items()
         self.assertEqual(
             imports(name, tree),
-            {"__future__", "netsvc.multiplex.parser", "netsvc.services"},
+            {"__future__", "netsvc.parsers", "netsvc.services"},
         )
 
     def test_plugin_file_is_light(self) -> None:
@@ -200,7 +208,7 @@ class ImportTests(SynchronousTestCase):
             [
                 "netsvc._version",
                 "netsvc.multiplex",
-                "netsvc.multiplex.parser",
+                "netsvc.parsers",
                 "netsvc.services",
             ],
         )
@@ -274,19 +282,6 @@ class ShapeTests(SynchronousTestCase):
     def test_twisted_is_not_a_package(self) -> None:
         """No C{__init__.py} stands in twisted/: it would replace Twisted's own."""
         self.assertEqual(list((ROOT / "twisted").rglob("__init__.py")), [])
-
-    def test_file_length(self) -> None:
-        """A module holds one idea, in at most 450 lines."""
-        long = [
-            f"{name}: {count}"
-            for name in MODULES
-            if (count := len(_source(name).splitlines())) > 450
-        ]
-        self.assertEqual(long, [])
-
-
-def _source(name: str) -> str:
-    return ROOT.joinpath(*name.split(".")).with_suffix(".py").read_text()
 
 
 class SelfTests(SynchronousTestCase):

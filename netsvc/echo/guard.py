@@ -46,7 +46,6 @@ class Guard:
         @param answer_privileged_ports: Whether to answer to any source port but
             our own.
         """
-        self._rates = rates
         self._allow = None if rates is None else rates.allow
         # A table, because this is looked up for each datagram.
         self._refused: list[str | None] = [None] * 65536
@@ -77,6 +76,9 @@ class Guard:
         if reason is not None:
             return reason
         allow = self._allow
-        if allow is not None and not allow(source_key(host), now):
-            return RATE
+        if allow is not None:
+            # source_key, but for the call where the answer is plain.
+            key = source_key(host) if ":" in host else host
+            if not allow(key, now):
+                return RATE
         return None

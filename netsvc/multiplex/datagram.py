@@ -67,6 +67,7 @@ class DatagramPort(udp.Port):
         # The datagram that is being dispatched: who sent it, and the control
         # message that makes an answer leave from where it arrived.
         self._asker: Address | None = None
+        self._reply_to: Any = None
         self._origin: list[tuple[int, int, bytes]] = []
         self._origins: dict[bytes, list[tuple[int, int, bytes]]] = {}
         self._pktinfo = False
@@ -125,15 +126,14 @@ class DatagramPort(udp.Port):
             except OSError as e:
                 self._read_failed(e)
                 return
+            self._reply_to = addr
             if v6:
-                addr = addr[:2]
+                addr = addr[:2]  # as Twisted's protocols expect it
             self._asker = addr
             try:
                 received(data, addr)
             except Exception:
                 self._log.failure("in datagramReceived")
-            if not self.connected:
-                return
 
     def _read_with_origin(self) -> None:
         """Read and remember which of our addresses each datagram was sent to."""
@@ -160,8 +160,6 @@ class DatagramPort(udp.Port):
                 received(data, addr)
             except Exception:
                 self._log.failure("in datagramReceived")
-            if not self.connected:
-                return
 
     def _learn(self, control: tuple[int, int, bytes]) -> list[tuple[int, int, bytes]]:
         """
@@ -209,10 +207,11 @@ class DatagramPort(udp.Port):
         """
         try:
             if addr is self._asker and addr is not None:
+                # With its scope, if it is a link-local address.
                 if self._pktinfo:
-                    self.socket.sendmsg((datagram,), self._origin, 0, addr)
+                    self.socket.sendmsg((datagram,), self._origin, 0, self._reply_to)
                 else:
-                    self.socket.sendto(datagram, addr)
+                    self.socket.sendto(datagram, self._reply_to)
             elif self._connectedAddr:
                 assert addr in (None, self._connectedAddr)
                 self.socket.send(datagram)

@@ -355,6 +355,7 @@ class ServerConnection(_Stream, tcp.Server):
         self.server = server
         self.client = client
         self.sessionno = sessionno
+        self.hostname = client[0]
         self._tempDataBuffer = []
         self._tempDataLen = 0
         if len(client) != 2:
@@ -384,11 +385,6 @@ class ServerConnection(_Stream, tcp.Server):
 
     # Texts and their parts, made when they are asked for. Twisted sets some of
     # them where it adopts a connection; that they can be set is all it needs.
-
-    @property
-    def hostname(self) -> Any:
-        """The peer's host."""
-        return self.client[0]
 
     @property
     def logstr(self) -> str:

@@ -6,8 +6,8 @@ a wheel overwrite, Twisted's own.
 
 from __future__ import annotations
 
-from netsvc.multiplex.parser import client_parser as muxClient
-from netsvc.multiplex.parser import server_parser as muxServer
+from netsvc.parsers import client_parser as muxClient
+from netsvc.parsers import server_parser as muxServer
 from netsvc.services import echo
 
 __all__ = ["echo", "muxClient", "muxServer"]
