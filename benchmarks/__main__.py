@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from types import FrameType
 
-from benchmarks import lecture, machine, report, suite
+from benchmarks import lecture, machine, network, report, suite
 from benchmarks.errors import BenchError
 from benchmarks.peers import NAMES
 from benchmarks.programs import Workshop
@@ -154,6 +154,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             or not 0.1 <= parsed.seconds <= 30
         ):
             raise BenchError("--rounds is at least 1, --seconds from 0.1 to 30")
+        network.enter(sys.argv[1:] if arguments is None else arguments)
+        say(f"bench: network: {network.describe()}")
         server_core, load_core = machine.choose_cores()
         if server_core == load_core:
             say("bench: only one core: server and load share it, the figures are poor")

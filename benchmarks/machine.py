@@ -12,6 +12,7 @@ from collections.abc import Iterable
 from importlib import metadata
 from pathlib import Path
 
+from benchmarks import network
 from benchmarks.errors import BenchError
 
 CLOCK_TICKS = os.sysconf("SC_CLK_TCK")
@@ -166,5 +167,6 @@ def describe() -> str:
         f"{datetime.date.today().isoformat()}: {processor_name()}, "
         f"{len(os.sched_getaffinity(0))} cores, Linux {platform.release()}, "
         f"Python {platform.python_version()}, Twisted {metadata.version('Twisted')}, "
-        f"uvloop {metadata.version('uvloop')}, {compiler}"
+        f"uvloop {metadata.version('uvloop')}, {compiler}; network: "
+        f"{network.describe()}"
     )

@@ -148,6 +148,7 @@ class DatagramPort(udp.Port):
             except OSError as e:
                 self._read_failed(e)
                 return
+            self._reply_to = addr
             if v6:
                 addr = addr[:2]
             if control:

@@ -31,6 +31,7 @@ Rules that the set keeps, each with a test:
 from __future__ import annotations
 
 import select
+from contextlib import suppress
 from time import monotonic
 from typing import Any
 
@@ -109,6 +110,9 @@ class EpollSet(_DisconnectSelectableMixin):
     def removeAll(self) -> list[Any]:
         """Remove every selectable, and return them."""
         removed = list(self._handles.values())
+        for fd in self._handles:
+            with suppress(OSError):
+                self._epoll.unregister(fd)
         self._handles.clear()
         self._masks.clear()
         self._reads.clear()
@@ -138,6 +142,7 @@ class EpollSet(_DisconnectSelectableMixin):
             # Whoever had this number closed it without saying so, and the
             # kernel has forgotten it.
             mask = 0
+            self._reads.pop(fd, None)
         if not mask:
             # Each time: trial removes all readers after a test that left some.
             self._reactor.addReader(self)
@@ -183,12 +188,12 @@ class EpollSet(_DisconnectSelectableMixin):
         else:
             del self._masks[fd]
             del self._handles[fd]
-            if not self._handles and not self.dispatching:
+            if not self._handles:
                 self._settle()
 
     def _settle(self) -> None:
-        """Leave the reactor if there is nothing to wait for."""
-        if self._epoll is not None and not self._handles:
+        """Leave the reactor if there is nothing to wait for, after the batch."""
+        if self._epoll is not None and not self._handles and not self.dispatching:
             self._reactor.removeReader(self)
             self._epoll.close()
             self._epoll = None

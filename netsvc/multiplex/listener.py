@@ -96,6 +96,7 @@ class ListeningPort(tcp.Port):
             # A link-local address means nothing without its scope.
             flags = socket.NI_NUMERICHOST | socket.NI_NUMERICSERV
             addr = (socket.getnameinfo(addr, flags)[0], *addr[1:])
+        transport = None
         try:
             protocol = self.factory.buildProtocol(self._buildAddr(addr))
             if protocol is None:
@@ -107,6 +108,10 @@ class ListeningPort(tcp.Port):
             protocol.makeConnection(transport)
         except Exception:
             self._log.failure("while accepting a connection")
+            if transport is None:
+                skt.close()
+            else:
+                transport.abortConnection()
 
     def _turn_away(self, error: OSError) -> None:
         """Close the connections that cannot be served."""

@@ -84,7 +84,10 @@ class _Raw(abstract.FileDescriptor):
         if self._armed:
             return  # the kernel does not take any now
         try:
-            if self._push() and self.producer is None:
+            if not self._push():
+                self.arm()  # at once: doWrite relies on it
+                return
+            if self.producer is None:
                 return
         except OSError:
             self._broken = True  # doWrite will meet it again, and report it
@@ -325,6 +328,8 @@ class _Stream(_Raw, tcp.Connection):
 class ServerConnection(_Stream, tcp.Server):
     """The server's end of a TCP connection."""
 
+    _repstr = ""
+
     def __init__(
         self,
         sock: socket.socket,
@@ -383,8 +388,8 @@ class ServerConnection(_Stream, tcp.Server):
         self._let_go()
         protocol.connectionLost(reason)
 
-    # Texts and their parts, made when they are asked for. Twisted sets some of
-    # them where it adopts a connection; that they can be set is all it needs.
+    # Texts, made when they are asked for; that logstr can be set is all that
+    # Twisted needs where it adopts a connection.
 
     @property
     def logstr(self) -> str:
@@ -399,13 +404,15 @@ class ServerConnection(_Stream, tcp.Server):
     @property
     def repstr(self) -> str:
         """The connection as Twisted shows it."""
+        if self._repstr:
+            return self._repstr  # an inherited connection's
         protocol = type(getattr(self, "protocol", None)).__name__
         port = getattr(self.server, "_realPortNumber", None)
         return f"<{protocol} #{self.sessionno} on {port}>"
 
     @repstr.setter
     def repstr(self, text: str) -> None:
-        pass
+        self._repstr = text
 
 
 class ClientConnection(_Stream, tcp.Client):
