@@ -83,6 +83,7 @@ class ServiceProtocol(Protocol):
     def handshakeCompleted(self) -> None:
         """The TLS handshake is done."""
         self._handshaking = False
+        self.since = self.connections.now()
 
     def connectionLost(self, reason: Any = None) -> None:
         """Stop to be watched."""
@@ -142,7 +143,11 @@ class ServiceFactory(ServerFactory):
         if not self.connections.admit(host):
             # TLS's factory cannot do with none.
             return _Refused() if self.secure else None
-        protocol = self.make()
+        try:
+            protocol = self.make()
+        except Exception:
+            self.connections.limits.release(host or "")
+            raise
         protocol.connections = self.connections
         protocol.host = host
         if self.secure:
@@ -216,8 +221,9 @@ class Connections:
         self.live[connection] = None
 
     def remove(self, connection: ServiceProtocol) -> None:
-        """Forget a connection."""
-        del self.live[connection]
+        """Forget a connection that was admitted."""
+        # It is not there if it was lost while it was made: TLS may refuse.
+        self.live.pop(connection, None)
         self.limits.release(connection.host or "")
         if not self.live:
             empty, self._empty = self._empty, []
@@ -244,33 +250,40 @@ class Connections:
     def sweep(self) -> None:
         """End the connections whose time is up."""
         now = self.now()
-        times = self._timeouts
-        draining = self._cut_at is not None
+        cut = self._cut_at is not None and now >= self._cut_at
         for connection in list(self.live):
-            progress = connection.progress()
-            if progress != connection._progress:
-                connection._progress = progress
-                if not connection._handshaking:
-                    connection.since = now
-                    continue
-            quiet = now - connection.since
-            if connection._closing:
-                if quiet >= times.close:
-                    self._abort(connection, "close-timeout")
-            elif connection._handshaking:
-                # In all: a byte now and then is no progress.
-                if quiet >= times.handshake:
-                    self._abort(connection, "handshake-timeout")
-            elif times.idle and quiet >= times.idle:
-                self.ended["idle-timeout"] += 1
+            try:
+                if cut:
+                    self._abort(connection, "drain-timeout")
+                else:
+                    self._check(connection, now)
+            except Exception:
+                # Of this one alone: the others' timeouts depend on the sweep.
+                self._log.failure("while looking at a connection")
+
+    def _check(self, connection: ServiceProtocol, now: float) -> None:
+        """End a connection if its time is up."""
+        times = self._timeouts
+        progress = connection.progress()
+        if progress != connection._progress:
+            connection._progress = progress
+            if not connection._handshaking:
+                connection.since = now
+                return
+        quiet = now - connection.since
+        if connection._closing:
+            if quiet >= times.close:
+                self._abort(connection, "close-timeout")
+        elif connection._handshaking:
+            # In all: a byte now and then is no progress.
+            if quiet >= times.handshake:
+                self._abort(connection, "handshake-timeout")
+        elif times.idle and quiet >= times.idle:
+            self.ended["idle-timeout"] += 1
+            connection.close()
+        elif self._cut_at is not None and quiet >= DRAIN_QUIET:
+            if not pending(connection.transport):
                 connection.close()
-            elif (
-                draining and quiet >= DRAIN_QUIET and not pending(connection.transport)
-            ):
-                connection.close()
-        if self._cut_at is not None and now >= self._cut_at:
-            for connection in list(self.live):
-                self._abort(connection, "drain-timeout")
 
     def _abort(self, connection: ServiceProtocol, reason: str) -> None:
         """End a connection at once."""

@@ -78,6 +78,7 @@ class Daemon(MultiService):
         self._reactor = reactor
         self.drain_timeout = drain_timeout
         self._draining = False
+        self._stopping = False
         self._handlers: dict[int, Any] = {}
         for service in services:
             IService(service).setServiceParent(self)
@@ -88,11 +89,18 @@ class Daemon(MultiService):
         self._reactor.callWhenRunning(self._take_signals)
 
     def stopService(self) -> Any:
-        """Give the signals back, and stop the services."""
+        """
+        Stop the services, and then give the signals back: Twisted's handlers
+        would stop the reactor that is stopping, and fail.
+        """
+        return defer.maybeDeferred(super().stopService).addBoth(self._give_signals)
+
+    def _give_signals(self, result: Any) -> Any:
+        """Let who handled the signals before handle them again."""
         for number, handler in self._handlers.items():
             signal.signal(number, handler)
         self._handlers.clear()
-        return super().stopService()
+        return result
 
     def _take_signals(self) -> None:
         """Handle the signals from now on, if they reach this thread at all."""
@@ -122,12 +130,13 @@ class Daemon(MultiService):
             event="drain",
         )
         drained = defer.DeferredList(
-            [service.drain(self.drain_timeout) for service in self],
+            [defer.maybeDeferred(one.drain, self.drain_timeout) for one in self],
             consumeErrors=True,
         )
         drained.addCallback(lambda _: self._stop())
 
     def _stop(self) -> None:
         """Stop the reactor, once."""
-        if self.running and self._reactor.running:
+        if self.running and self._reactor.running and not self._stopping:
+            self._stopping = True
             self._reactor.stop()

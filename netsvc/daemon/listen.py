@@ -83,7 +83,8 @@ class Listen:
     @property
     def endpoint(self) -> str:
         """The endpoint string for Twisted: with a backlog that fits a server."""
-        if self.kind in _TAKES_BACKLOG and "backlog" not in self.named:
+        given = "backlog" in self.named or len(self.arguments) > 2  # unix:PATH:MODE:N
+        if self.kind in _TAKES_BACKLOG and not given:
             return f"{self.text}:backlog={BACKLOG}"
         return self.text
 
@@ -98,13 +99,18 @@ def _parts(text: str) -> Iterator[tuple[str | None, str]]:
     Split at colons; C{=} ends a name; a backslash takes what follows as it is.
 
     The same grammar as L{twisted.internet.endpoints.serverFromString}'s.
+
+    @raise ValueError: if the last character is a backslash.
     """
     name: str | None = None
     value = ""
     characters = iter(text)
     for c in characters:
         if c == "\\":
-            value += next(characters, "")
+            escaped = next(characters, None)
+            if escaped is None:
+                raise ValueError(f"'{text}': nothing follows the last backslash")
+            value += escaped
         elif c == ":":
             yield name, value
             name, value = None, ""
@@ -133,6 +139,10 @@ def parse_listen(text: str) -> Listen:
     if len(parts) < 2 or not kind.isidentifier():
         example = f", such as tcp:{text}" if text.isdigit() else ", such as tcp:7007"
         raise ValueError(f"'{text}' is not a listen string{example}")
+    if kind != kind.lower():
+        # Twisted takes some kinds in capitals, too; what depends on the kind must
+        # not depend on its spelling.
+        raise ValueError(f"'{text}': '{kind}' is written {kind.lower()}")
     arguments = tuple(value for name, value in parts[1:] if name is None)
     named = {name: value for name, value in parts[1:] if name is not None}
     listen = Listen(text, kind, arguments, named)
@@ -144,6 +154,8 @@ def parse_listen(text: str) -> Listen:
                 raise ValueError(f"'{text}': '{name}' is not one of {takes}")
         number = arguments[0] if arguments else named.get("port", "")
         _number(number, f"'{text}': port", 65535)
+        if arguments and "port" in named:
+            raise ValueError(f"'{text}': the port is given twice")
         if len(arguments) > 1:
             raise ValueError(
                 f"'{text}': '{arguments[1]}' has no name; an IPv6 address"

@@ -42,7 +42,8 @@ def _reason(listen: Listen, error: BaseException) -> str:
     if isinstance(error, CannotListenError):
         error = error.socketError
     if isinstance(error, OSError) and error.strerror:
-        named = isinstance(error.filename, str) and error.filename in listen.text
+        # Of a UNIX socket's lock it is a process id.
+        named = isinstance(error.filename, str) and listen.kind != "unix"
         return error.strerror + (f": {error.filename}" if named else "")
     if listen.kind == "systemd" and isinstance(error, LookupError):
         return "systemd has passed no such socket"

@@ -47,7 +47,7 @@ class Echo(ServiceProtocol):
             self._flow = forward(self.transport, self.transport)
         if self._flow is None:
             self.transport.registerProducer(self, True)
-            if factory.journal is not None and factory.journal.full:
+            if factory.held:
                 self.hold()
 
     def dataReceived(self, data: bytes) -> None:
@@ -63,6 +63,13 @@ class Echo(ServiceProtocol):
         if self._flow is not None:
             self.received = self._flow.moved
         return super().progress()
+
+    def close(self) -> None:
+        """Close the connection when what was written is sent."""
+        if not self._closing:
+            # While it has a producer, a transport does not end.
+            self.transport.unregisterProducer()
+        super().close()
 
     def readConnectionLost(self) -> None:
         """The peer has sent all: close when it has got all."""
@@ -115,6 +122,8 @@ class EchoFactory(ServiceFactory):
     Makes the connections of one listen string.
 
     @ivar received: The bytes that ended connections have sent us.
+    @ivar held: Whether the disk does not keep up, so that new connections are
+        not read from yet either.
     """
 
     def __init__(
@@ -135,6 +144,7 @@ class EchoFactory(ServiceFactory):
         self.greeting = greeting
         self.journal = journal
         self.received = 0
+        self.held = False
 
     def make(self) -> Echo:
         """Make a connection's protocol."""

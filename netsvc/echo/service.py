@@ -37,7 +37,11 @@ def connection_limit(wanted: int) -> int:
     needed = wanted + RESERVED_DESCRIPTORS
     if soft < needed and soft != resource.RLIM_INFINITY:
         soft = needed if hard == resource.RLIM_INFINITY else min(needed, hard)
-        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+        try:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+        except (OSError, ValueError):
+            # A sandbox or the kernel's own limit: what there is has to do.
+            soft = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
         return max(1, min(wanted, soft - RESERVED_DESCRIPTORS))
     return wanted
 
@@ -106,6 +110,8 @@ class EchoService(Service):
 
     def _hold(self) -> None:
         """Stop reading from every peer."""
+        for factory in self.streams:
+            factory.held = True
         for connection in self.connections.live:
             connection.hold()
         for protocol in self.datagrams:
@@ -113,6 +119,8 @@ class EchoService(Service):
 
     def _release(self) -> None:
         """Read from them again."""
+        for factory in self.streams:
+            factory.held = False
         for connection in self.connections.live:
             connection.release()
         for protocol in self.datagrams:

@@ -297,8 +297,12 @@ class Flow:
         self.source.pauseProducing()
 
     def resumeProducing(self) -> None:
-        """Take from the source again."""
-        self.source.resumeProducing()
+        """Take from the source again; end if the sink is being closed."""
+        if self.sink.disconnecting:
+            self._detach()
+            self.source.stopReading()
+        else:
+            self.source.resumeProducing()
 
     def stopProducing(self) -> None:
         """The sink is gone: end the source hard."""

@@ -97,6 +97,7 @@ class ListeningPort(tcp.Port):
             flags = socket.NI_NUMERICHOST | socket.NI_NUMERICSERV
             addr = (socket.getnameinfo(addr, flags)[0], *addr[1:])
         transport = None
+        transport = None
         try:
             protocol = self.factory.buildProtocol(self._buildAddr(addr))
             if protocol is None:
@@ -108,6 +109,10 @@ class ListeningPort(tcp.Port):
             protocol.makeConnection(transport)
         except Exception:
             self._log.failure("while accepting a connection")
+            if transport is None:
+                skt.close()
+            else:
+                transport.abortConnection()
             if transport is None:
                 skt.close()
             else:

@@ -37,6 +37,9 @@ RUNNERS = {
 TCP = "tcp:0:interface=127.0.0.1"
 UDP = "udp:0:interface=127.0.0.1"
 
+#: What the service listens on when it is not told.
+DEFAULT = ("tcp:7007", "udp:7007")
+
 #: Seconds that a process may take to listen, and to end, on a busy machine.
 PATIENCE = 15.0
 
@@ -117,14 +120,14 @@ class EchoProcess:
 
         @param folder: its current directory, where its log is written, too.
         @param options: the service's options.
-        @param listen: its listen strings.
+        @param listen: its listen strings; none for the service's own default.
         @param runner: a key of L{RUNNERS}.
         @param reactor: the name of the reactor.
         @param wrap: a command that runs the command which follows it.
         @param stdout: the descriptor to write to, instead of the log file.
         """
         self.command = command(runner, options, listen=listen, reactor=reactor)
-        self._kinds = [each.partition(":")[0] for each in listen]
+        self._listens = len(listen) or len(DEFAULT)
         number = len(list(folder.glob("echo*.log")))
         self.log_file = folder / f"echo{number}.log"
         with self.log_file.open("wb") as log:
@@ -143,7 +146,7 @@ class EchoProcess:
 
         def listening() -> bool:
             assert self._process.poll() is None, self.log()
-            return len(_LISTENS.findall(self.log())) == len(self._kinds)
+            return len(_LISTENS.findall(self.log())) == self._listens
 
         until(listening, "the echo service listens", PATIENCE)
         for kind, address in _LISTENS.findall(self.log()):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import socket
 import subprocess
 import sys
 import time
@@ -11,8 +13,6 @@ from tests.integration.echo_process import (
     TCP,
     UDP,
     EchoCase,
-    EchoProcess,
-    command,
     receive,
     receive_all,
     tool,
@@ -74,7 +74,8 @@ class StreamToolTests(EchoCase):
         assert client.stdin and client.stdout
         for _ in range(3):
             self.assertNotEqual(client.stdout.readline(), b"")  # Trying, ...
-        for line in (b"hello\r\n", TEXT.encode()):
+        # Only ASCII: the byte 85 is one of those that this telnet swallows.
+        for line in (b"Hello, Server.\r\n", b"quit\r\n"):
             client.stdin.write(line)
             client.stdin.flush()
             self.assertEqual(client.stdout.readline(), line)
@@ -142,8 +143,6 @@ class DatagramToolTests(EchoCase):
 
 def _raw() -> bool:
     """Whether nping would use raw sockets."""
-    import os
-
     return os.geteuid() == 0
 
 
@@ -178,7 +177,7 @@ class ScriptTests(EchoCase):
             self.assert_echo(client, data)
         eager = self.connect(server)
         eager.sendall(BYTES)
-        eager.shutdown(1)
+        eager.shutdown(socket.SHUT_WR)
         self.assertEqual(receive_all(eager), hello + BYTES)
 
     def test_text(self) -> None:
@@ -207,20 +206,12 @@ class DefaultTests(EchoCase):
         It listens on TCP port 7007 and UDP port 7007 of all addresses, and gives
         back what comes.
         """
-        import socket
-
         for kind in (socket.SOCK_STREAM, socket.SOCK_DGRAM):
             with socket.socket(type=kind) as probe:
                 try:
                     probe.bind(("", 7007))
                 except OSError:
                     self.skipTest("something else uses port 7007")
-        server = EchoProcess(self.folder, listen=())
-        self.addCleanup(self._end, server)
-        self.assertEqual(server.command[1:], command("twistd", listen=())[1:])
-        server.wait()
-        from tests.integration.echo_process import until
-
-        until(lambda: len(server.lines("listens on")) == 2, "it listens")
+        self.start(listen=())
         self.assert_echo(self.connect(7007))
         self.assert_datagram(self.datagrams(7007))
