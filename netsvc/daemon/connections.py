@@ -221,9 +221,8 @@ class Connections:
         self.live[connection] = None
 
     def remove(self, connection: ServiceProtocol) -> None:
-        """Forget a connection that was admitted."""
-        # It is not there if it was lost while it was made: TLS may refuse.
-        self.live.pop(connection, None)
+        """Forget a connection."""
+        del self.live[connection]
         self.limits.release(connection.host or "")
         if not self.live:
             empty, self._empty = self._empty, []

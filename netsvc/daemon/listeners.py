@@ -11,6 +11,7 @@ from __future__ import annotations
 import os
 import socket
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 from twisted.application.service import Service
@@ -78,6 +79,21 @@ def _name(address: Any) -> str:
         name = getattr(address, "name", b"") or b""
         return name.decode("utf-8", "replace") if isinstance(name, bytes) else name
     return show(host, port)
+
+
+def _check_certificates(listen: Listen) -> None:
+    """
+    Refuse a C{tls:} string without certificates: Twisted would listen, and fail
+    every handshake.
+
+    @raise ListenError: if its directory has none.
+    """
+    path = listen.arguments[0] if listen.arguments else listen.named.get("path", "")
+    if not any(Path(path).glob("*.pem")):
+        raise ListenError(
+            f"there is no certificate, *.pem, in the directory '{path}'"
+            " (for a key and a certificate in two files use ssl:)"
+        )
 
 
 class Listeners(Service):
@@ -150,6 +166,8 @@ class Listeners(Service):
             interface = listen.named.get("interface", "")
             return mux.listenUDP(listen.port, self._datagram(), interface, MAX_DATAGRAM)
         reactor = _Adopter(mux, self._datagram) if listen.kind == "systemd" else mux
+        if listen.kind == "tls":
+            _check_certificates(listen)
         endpoint = serverFromString(reactor, listen.endpoint)
         bound: list[Any] = []
         endpoint.listen(self._stream(listen.transport)).addBoth(bound.append)

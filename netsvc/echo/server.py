@@ -10,10 +10,13 @@ reading while its peer does not.
 from __future__ import annotations
 
 from collections import Counter
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from twisted.internet.error import MessageLengthError
 from twisted.internet.interfaces import IHalfCloseableProtocol, IPushProducer
 from twisted.internet.protocol import DatagramProtocol
+from twisted.protocols.tls import TLSMemoryBIOProtocol
 from zope.interface import implementer
 
 from netsvc.daemon.connections import Connections, ServiceFactory, ServiceProtocol
@@ -28,6 +31,10 @@ if TYPE_CHECKING:
 _OUTPUT = 1  # its peer does not take what is sent
 _JOURNAL = 2  # the disk does not keep up
 
+#: Why a datagram was not answered, beside the reasons of the guard: the network or
+#: the firewall refused the answer.
+SEND_FAILED = "send-failed"
+
 
 @implementer(IHalfCloseableProtocol, IPushProducer)
 class Echo(ServiceProtocol):
@@ -35,17 +42,24 @@ class Echo(ServiceProtocol):
 
     factory: EchoFactory
     _flow: Flow | None = None
+    _write: Any = None
     _held = 0
 
     def connectionMade(self) -> None:
         """Greet, then send back what comes."""
         super().connectionMade()
         factory = self.factory
+        write = self.transport.write
+        if isinstance(self.transport, TLSMemoryBIOProtocol):
+            # Not through the buffer above it, which keeps small writes until the
+            # next turn: what is in there when the peer ends TLS would be lost.
+            write = partial(TLSMemoryBIOProtocol.write, self.transport)
         if factory.greeting:
-            self.transport.write(factory.greeting)
+            write(factory.greeting)
         if factory.journal is None:
             self._flow = forward(self.transport, self.transport)
         if self._flow is None:
+            self._write = write
             self.transport.registerProducer(self, True)
             if factory.held:
                 self.hold()
@@ -56,7 +70,7 @@ class Echo(ServiceProtocol):
         factory = self.factory
         if factory.journal is not None:
             factory.journal.record(factory.peer(self), factory.transport, data)
-        self.transport.write(data)
+        self._write(data)
 
     def progress(self) -> int:
         """Give a number that changes when bytes come in or go out."""
@@ -93,8 +107,12 @@ class Echo(ServiceProtocol):
         self._hold(_OUTPUT)
 
     def resumeProducing(self) -> None:
-        """Read: the peer has taken it."""
-        self._release(_OUTPUT)
+        """Read: the peer has taken it. Close, if it had ended TLS before."""
+        below = getattr(self.transport, "transport", None)
+        if below is not None and below.disconnecting:
+            self.close()
+        else:
+            self._release(_OUTPUT)
 
     def stopProducing(self) -> None:
         """The transport is gone."""
@@ -192,7 +210,12 @@ class EchoDatagrams(DatagramProtocol):
             return
         if self._journal is not None:
             self._journal.record(show(host, port), "udp", datagram)
-        self.transport.write(datagram, addr)
+        try:
+            sent = self.transport.write(datagram, addr)
+        except (OSError, MessageLengthError):
+            sent = False
+        if sent is False:
+            self.refused[SEND_FAILED] += 1
 
     def hold(self) -> None:
         """Leave what comes to the kernel: the disk does not keep up."""

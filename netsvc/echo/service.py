@@ -186,6 +186,9 @@ class EchoService(Service):
         counted: Counter[str] = Counter()
         counted["connections"] = self.connections.accepted
         counted["bytes"] = sum(stream.received for stream in self.streams)
+        for connection in self.connections.live:
+            connection.progress()  # counts what a flow has moved
+            counted["bytes"] += connection.received
         counted["datagrams"] = sum(port.received for port in self.datagrams)
         for reason, number in self.connections.limits.refused.items():
             counted[f"refused-{reason}"] = number

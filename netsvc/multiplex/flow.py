@@ -172,9 +172,9 @@ class Flow:
         self._short = 0
         self._recv = source.socket.recv
         self._send = sink.socket.send
+        sink.registerProducer(self, True)
         source.redirect(self)
         sink.feed = self
-        sink.registerProducer(self, True)
         if sink.dataBuffer or sink._tempDataBuffer:
             # First what was written before; doWrite resumes the flow.
             sink.producerPaused = True

@@ -87,8 +87,10 @@ class _Raw(abstract.FileDescriptor):
             if not self._push():
                 self.arm()  # at once: doWrite relies on it
                 return
-            if self.producer is None:
-                return
+            if self.producer is None or (
+                self.streamingProducer and not self.producerPaused
+            ):
+                return  # nobody waits to be resumed
         except OSError:
             self._broken = True  # doWrite will meet it again, and report it
         self.startWriting()
@@ -307,6 +309,12 @@ class _Stream(_Raw, tcp.Connection):
         """Close the socket and tell the protocol, and the flow, why."""
         super().connectionLost(reason)
         self._let_go()
+
+    def abortConnection(self) -> None:
+        """Close the connection in the next turn, and drop what is pending."""
+        super().abortConnection()
+        # As if the kernel took no more: nothing is sent from now on.
+        self._armed = True
 
     def _let_go(self) -> None:
         """Drop what would keep the connection from being freed; end its flow."""

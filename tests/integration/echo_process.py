@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import re
 import resource
+import select
 import shutil
 import signal
 import socket
@@ -276,6 +277,19 @@ class EchoCase(SynchronousTestCase):
         client.connect(("127.0.0.1", port))
         return client
 
+    def connect_unix(self, name: str) -> socket.socket:
+        """Connect to a UNIX socket in the folder."""
+        client = socket.socket(socket.AF_UNIX)
+        self.addCleanup(client.close)
+        client.settimeout(ANSWER)
+        # Its whole path may be longer than an address may be.
+        folder = os.open(self.folder, os.O_DIRECTORY)
+        try:
+            client.connect(f"/proc/self/fd/{folder}/{name}")
+        finally:
+            os.close(folder)
+        return client
+
     def datagrams(
         self,
         where: int | EchoProcess,
@@ -345,6 +359,28 @@ def receive(client: socket.socket, size: int) -> bytes:
 def receive_all(client: socket.socket) -> bytes:
     """Receive until the stream ends."""
     return b"".join(iter(lambda: client.recv(65536), b""))
+
+
+def fill(client: socket.socket) -> int:
+    """Send, without reading, until nothing is taken any more; give how much was."""
+    client.setblocking(False)
+    data = bytes(1 << 20)
+    sent, refused = 0, 0
+    while refused < 10:
+        try:
+            sent += client.send(data)
+            refused = 0
+        except BlockingIOError:
+            refused += 1
+            time.sleep(0.02)
+    return sent
+
+
+def reset(client: socket.socket) -> bool:
+    """Tell whether a stream has been cut, without reading what it holds."""
+    poll = select.poll()
+    poll.register(client, 0)
+    return bool(poll.poll(0))
 
 
 def ended(client: socket.socket, seconds: float = ANSWER) -> bool:

@@ -10,6 +10,7 @@ import socket
 import ssl
 import subprocess
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -238,31 +239,81 @@ class TLSTests(EchoCase):
         comes back whole, and then TLS's end.
         """
         data = os.urandom(300_000)
-        incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
-        tls = self.context.wrap_bio(incoming, outgoing, server_hostname="localhost")
-        client = self.connect(self.server.port("ssl"))
+        client = self.unhurried()
+        client.write(data)
+        client.end()
+        self.assertEqual(client.read(), data)
 
-        def retry(action: Callable[[], Any]) -> Any:
-            while True:
-                try:
-                    return action()
-                except ssl.SSLWantReadError:
-                    if outgoing.pending:
-                        client.sendall(outgoing.read())
-                    if not incoming.write(client.recv(65536)):
-                        incoming.write_eof()
+    def test_half_close_while_stalled(self) -> None:
+        """The same when the end comes just as the client's buffers are full."""
+        chunk = bytes(48_000)
+        clients = [self.unhurried() for _ in range(60)]
+        # One of them will fill what the kernel takes with its last piece.
+        for number in range(len(clients)):
+            for client in clients[number:]:
+                client.write(chunk)
+                if client is clients[number]:
+                    client.end()
+                client.flush()
+            time.sleep(0.01)
+        for number, client in enumerate(clients):
+            self.assertEqual(len(client.read()), (number + 1) * len(chunk))
 
-        retry(tls.do_handshake)
-        for start in range(0, len(data), 10_000):
-            tls.write(data[start : start + 10_000])
-        # Ends our direction; the other one is still open.
-        self.assertRaises(ssl.SSLWantReadError, tls.unwrap)
-        back = b""
+    def unhurried(self) -> Unhurried:
+        """Connect with a small receive buffer."""
+        client = socket.socket()
+        self.addCleanup(client.close)
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1)
+        client.settimeout(ANSWER)
+        client.connect(("127.0.0.1", self.server.port("ssl")))
+        return Unhurried(client, self.context)
+
+
+class Unhurried:
+    """A TLS client that sends when it is told, and ends its direction alone."""
+
+    def __init__(self, client: socket.socket, context: ssl.SSLContext) -> None:
+        """Do the handshake over a connected socket."""
+        self._client = client
+        self._incoming, self._outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+        self._tls = context.wrap_bio(
+            self._incoming, self._outgoing, server_hostname="localhost"
+        )
+        self._retry(self._tls.do_handshake)
+
+    def _retry(self, action: Callable[[], Any]) -> Any:
+        while True:
+            try:
+                return action()
+            except ssl.SSLWantReadError:
+                self.flush()
+                if not self._incoming.write(self._client.recv(65536)):
+                    self._incoming.write_eof()
+
+    def write(self, data: bytes) -> None:
+        """Have C{data} sent by the next L{flush}."""
+        for start in range(0, len(data), 16_000):
+            self._tls.write(data[start : start + 16_000])
+
+    def end(self) -> None:
+        """Have TLS's end sent by the next L{flush}."""
+        # It waits for the other one's end, which is not there yet.
+        with contextlib.suppress(ssl.SSLWantReadError):
+            self._tls.unwrap()
+
+    def flush(self) -> None:
+        """Send."""
+        if self._outgoing.pending:
+            self._client.sendall(self._outgoing.read())
+
+    def read(self) -> bytes:
+        """Read until TLS's end, and see that the connection ends, too."""
+        pieces = []
         with contextlib.suppress(ssl.SSLZeroReturnError):
-            while piece := retry(lambda: tls.read(65536)):
-                back += piece
-        self.assertEqual(back, data)
-        self.assertEqual(receive_all(client), b"")
+            while piece := self._retry(lambda: self._tls.read(65536)):
+                pieces.append(piece)
+        assert not self._client.recv(1)
+        return b"".join(pieces)
 
 
 def tls_listen(folder: Path) -> str:

@@ -105,6 +105,17 @@ class ProcessTests(SynchronousTestCase):
         text = (self.folder / "log").read_text()
         self.assertEqual(text.count("hello from "), 2)
 
+    def test_module(self) -> None:
+        """C{python -m netsvc} is the command, and passes its exit status on."""
+        for arguments, status in (("--version",), 0), (("run", "nonesuch"), 2):
+            done = subprocess.run(
+                [sys.executable, "-m", "netsvc", *arguments],
+                cwd=self.folder,
+                capture_output=True,
+                timeout=30,
+            )
+            self.assertEqual(done.returncode, status)
+
     def test_mistakes(self) -> None:
         """A mistake is one line on stderr, status 2, and no traceback."""
         for arguments, message in (

@@ -191,7 +191,7 @@ def cases() -> dict[str, Any]:
 globals().update(cases())
 
 
-def tearDownModule() -> None:  # noqa: N802 - unittest's name
+def tearDownModule() -> None:
     """Collect what Twisted's tests have left, while warnings are still ignored."""
     gc.collect()
 

@@ -1,0 +1,181 @@
+"""
+Outgoing connections without a factory, a connector or a timer of their own.
+
+L{twisted.internet.tcp.Connector} begins to connect a turn later and has a
+delayed call for each attempt; who proxies a connection for each one accepted
+pays for that as much as for the bytes. L{dial} connects a protocol at once and
+leaves the deadline to its caller, who calls L{Dial.cancel}.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Callable
+from errno import EINPROGRESS, EISCONN
+from typing import Any
+
+from twisted.internet.abstract import isIPAddress
+from twisted.internet.error import ConnectionDone, getConnectError
+from twisted.internet.interfaces import IReadWriteDescriptor
+from twisted.internet.protocol import ClientFactory
+from zope.interface import implementer
+
+from netsvc.multiplex.reactor import Multiplexer, multiplexed
+from netsvc.multiplex.stream import ServerConnection
+
+#: Seconds that an attempt may last where the reactor wants to know: for ever.
+_NO_TIMEOUT = 86400.0
+
+#: What is called when a connection could not be made.
+Failed = Callable[[Exception], None]
+
+
+class DialedConnection(ServerConnection):
+    """The client's end of a connection that L{dial} has made."""
+
+    _tlsClientDefault = True
+
+
+def _address(host: str, port: int) -> tuple[int, tuple[Any, ...]]:
+    """
+    Give the family and the socket address of a literal address.
+
+    @raise OSError: It is none.
+    """
+    if isIPAddress(host):
+        return int(socket.AF_INET), (host, port)
+    found = socket.getaddrinfo(
+        host, port, type=socket.SOCK_STREAM, flags=socket.AI_NUMERICHOST
+    )
+    return int(found[0][0]), found[0][4]
+
+
+@implementer(IReadWriteDescriptor)
+class Dial:
+    """
+    An attempt to connect, which ends in a connection, a failure or L{cancel}.
+    """
+
+    def __init__(
+        self, mux: Multiplexer, host: str, port: int, protocol: Any, failed: Failed
+    ) -> None:
+        """
+        Begin; see L{dial}.
+
+        @raise OSError: There is no way, not even to try.
+        """
+        self._mux = mux
+        self._protocol = protocol
+        self._failed = failed
+        family, self._to = _address(host, port)
+        skt = socket.socket(family, socket.SOCK_STREAM)
+        try:
+            skt.setblocking(False)
+            skt.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            error = skt.connect_ex(self._to)
+            if error not in (0, EINPROGRESS, EISCONN):
+                raise getConnectError((error, os.strerror(error)))
+        except BaseException:
+            skt.close()
+            raise
+        self._socket: socket.socket | None = skt
+        self.fileno = skt.fileno
+        mux.addWriter(self)
+
+    def _take(self) -> socket.socket | None:
+        """Give the socket, unwatched, to the caller: once."""
+        skt, self._socket = self._socket, None
+        if skt is not None:
+            self._mux.removeWriter(self)
+        return skt
+
+    def cancel(self) -> None:
+        """Give up; nothing is called any more."""
+        skt = self._take()
+        if skt is not None:
+            skt.close()
+
+    # IReadWriteDescriptor
+
+    def doWrite(self) -> None:
+        """The attempt has ended: see how."""
+        skt = self._take()
+        if skt is None:
+            return
+        error = skt.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+        if error:
+            skt.close()
+            self._failed(getConnectError((error, os.strerror(error))))
+            return
+        protocol = self._protocol
+        transport = DialedConnection(skt, protocol, self._to, None, 0, self._mux)
+        protocol.makeConnection(transport)
+
+    def doRead(self) -> None:
+        """Never asked for."""
+
+    def logPrefix(self) -> str:
+        """Return what marks log lines about the attempt."""
+        return "dial"
+
+    def connectionLost(self, reason: Any) -> None:
+        """The reactor is shutting down."""
+        if self._socket is not None:
+            self.cancel()
+            self._failed(ConnectionDone("the reactor has stopped"))
+
+
+class _Once(ClientFactory):
+    """Connects one protocol, on a reactor without a multiplexer."""
+
+    noisy = False
+
+    def __init__(self, protocol: Any, failed: Failed) -> None:
+        """
+        @param protocol: What to connect.
+        @param failed: Called when that fails.
+        """
+        self._protocol = protocol
+        self._failed: Failed | None = failed
+        self.connector: Any = None
+
+    def buildProtocol(self, addr: Any) -> Any:
+        """Give the protocol."""
+        self._failed = None
+        return self._protocol
+
+    def clientConnectionFailed(self, connector: Any, reason: Any) -> None:
+        """Tell why not."""
+        failed, self._failed = self._failed, None
+        if failed is not None:
+            failed(reason.value)
+
+    def cancel(self) -> None:
+        """Give up; nothing is called any more."""
+        if self._failed is not None:
+            self._failed = None
+            self.connector.stopConnecting()
+
+
+def dial(reactor: Any, host: str, port: int, protocol: Any, failed: Failed) -> Any:
+    """
+    Connect a protocol to an address.
+
+    @param reactor: The reactor or its multiplexer.
+    @param host: A literal address.
+    @param port: A port number.
+    @param protocol: Gets C{makeConnection} when the connection is there.
+    @param failed: Called with the exception if it cannot be made, later than
+        this returns.
+    @return: The attempt; its C{cancel()} gives up, without a call of C{failed}.
+    @raise OSError: The system refuses even to try: there is no route, nobody
+        listens (on this machine), or there are no descriptors or ports left.
+    @raise ConnectError: The same, in Twisted's words.
+    """
+    mux = multiplexed(reactor)
+    if isinstance(mux, Multiplexer):
+        return Dial(mux, host, port, protocol, failed)
+    once = _Once(protocol, failed)
+    once.connector = mux.connectTCP(host, port, once, timeout=_NO_TIMEOUT)
+    return once

@@ -1,0 +1,290 @@
+"""Tests of L{netsvc.daemon.lifecycle}."""
+
+from __future__ import annotations
+
+import signal
+import sys
+import threading
+from collections.abc import Callable
+from io import StringIO
+from typing import Any
+
+from twisted.application.service import Service
+from twisted.internet.defer import Deferred, succeed
+from twisted.internet.error import ReactorNotRunning
+from twisted.logger import capturedLogs, formatEvent
+from twisted.trial.unittest import SynchronousTestCase
+
+from netsvc.daemon.lifecycle import SIGNALS, Daemon, refuse
+
+
+class FakeReactor:
+    """A reactor whose turns the test takes.
+
+    @ivar stops: how often it was stopped.
+    """
+
+    def __init__(self) -> None:
+        """Begin stopped."""
+        self.running = False
+        self.stops = 0
+        self._when_running: list[Callable[[], Any]] = []
+        self._calls: list[tuple[Callable[..., Any], tuple[Any, ...]]] = []
+
+    def callWhenRunning(self, function: Callable[[], Any]) -> None:
+        """Call when it runs."""
+        self._when_running.append(function)
+
+    def callFromThread(self, function: Callable[..., Any], *arguments: Any) -> None:
+        """Call at the next turn."""
+        self._calls.append((function, arguments))
+
+    def run(self) -> None:
+        """Begin to run."""
+        self.running = True
+        for function in self._when_running:
+            function()
+
+    def turn(self) -> None:
+        """Make the calls of a turn."""
+        calls, self._calls = self._calls, []
+        for function, arguments in calls:
+            function(*arguments)
+
+    def stop(self) -> None:
+        """Stop at the end of the turn; twice is an error, as with Twisted's."""
+        if self.stops:
+            raise ReactorNotRunning
+        self.stops += 1
+
+
+class Drained(Service):
+    """A service whose drain ends when the test says so."""
+
+    def __init__(self) -> None:
+        """Begin with nothing asked."""
+        self.timeouts: list[float] = []
+        self.drained: Deferred[None] = Deferred()
+        self.stopped: Deferred[None] | None = None
+
+    def drain(self, timeout: float) -> Deferred[None]:
+        """Drain."""
+        self.timeouts.append(timeout)
+        return self.drained
+
+    def stopService(self) -> Any:
+        """Stop."""
+        super().stopService()
+        return self.stopped
+
+
+class RefuseTests(SynchronousTestCase):
+    """Tests of L{refuse}."""
+
+    def setUp(self) -> None:
+        """Take both names of stderr."""
+        self.real = StringIO()
+        self.patch(sys, "__stderr__", self.real)
+        self.patch(sys, "stderr", self.real)
+
+    def test_line(self) -> None:
+        """The line is the exit code: Python writes it to stderr and ends with 1."""
+        error = self.assertRaises(SystemExit, refuse, "netsvc-echo: no port")
+        self.assertEqual(error.code, "netsvc-echo: no port")
+        self.assertEqual(self.real.getvalue(), "")
+        self.assertIsNone(error.__cause__)
+        self.assertTrue(error.__suppress_context__)
+
+    def test_redirected(self) -> None:
+        """Where stderr is a log, the line is also on the real one, once."""
+        self.patch(sys, "stderr", StringIO())
+        self.assertRaises(SystemExit, refuse, "netsvc-echo: no port")
+        self.assertEqual(self.real.getvalue(), "netsvc-echo: no port\n")
+
+    def test_escaped(self) -> None:
+        """Control characters in it are shown and cannot make a second line."""
+        self.patch(sys, "stderr", StringIO())
+        error = self.assertRaises(SystemExit, refuse, "no\nport \x1b[31m")
+        self.assertEqual(error.code, r"no\nport \x1b[31m")
+        self.assertEqual(self.real.getvalue(), "no\\nport \\x1b[31m\n")
+
+    def test_no_stderr(self) -> None:
+        """A process without stderr ends in the same way."""
+        self.patch(sys, "stderr", None)
+        self.patch(sys, "__stderr__", None)
+        error = self.assertRaises(SystemExit, refuse, "netsvc-echo: no port")
+        self.assertEqual(error.code, "netsvc-echo: no port")
+
+
+class DaemonCase(SynchronousTestCase):
+    """A daemon of two services on a reactor that the test plays."""
+
+    def setUp(self) -> None:
+        """Make it; whatever happens, the signals are given back."""
+        self.before = {number: signal.getsignal(number) for number in SIGNALS}
+        for number, handler in self.before.items():
+            self.addCleanup(signal.signal, number, handler)
+        self.reactor = FakeReactor()
+        self.services = [Drained(), Drained()]
+        self.daemon = Daemon(self.services, 30.0, self.reactor)
+        self.events = self.enterContext(capturedLogs())
+
+    def handlers(self) -> dict[signal.Signals, Any]:
+        """Give who handles the signals now."""
+        return {number: signal.getsignal(number) for number in SIGNALS}
+
+    def start(self) -> None:
+        """Start the daemon, and the reactor."""
+        self.daemon.startService()
+        self.reactor.run()
+
+    def raise_signal(self, number: signal.Signals) -> None:
+        """Raise a signal, and take the reactor's next turn."""
+        self.assertNotEqual(signal.getsignal(number), self.before[number])
+        signal.raise_signal(number)
+        self.reactor.turn()
+
+    def messages(self) -> list[str]:
+        """Give what was logged."""
+        return [formatEvent(event) for event in self.events]
+
+
+class SignalTests(DaemonCase):
+    """Tests of what the signals do."""
+
+    def test_first(self) -> None:
+        """The first signal drains the services; the reactor stops after them."""
+        self.start()
+        self.raise_signal(signal.SIGTERM)
+        self.assertEqual([one.timeouts for one in self.services], [[30.0], [30.0]])
+        self.assertEqual(self.messages(), ["SIGTERM: draining, for 30 s at the most"])
+        self.services[0].drained.callback(None)
+        self.assertEqual(self.reactor.stops, 0)
+        self.services[1].drained.callback(None)
+        self.assertEqual(self.reactor.stops, 1)
+
+    def test_second(self) -> None:
+        """A second signal, whichever, stops the reactor at once."""
+        self.start()
+        self.raise_signal(signal.SIGTERM)
+        self.raise_signal(signal.SIGINT)
+        self.assertEqual(self.reactor.stops, 1)
+        self.assertEqual([one.timeouts for one in self.services], [[30.0], [30.0]])
+        self.assertEqual(self.messages()[1], "SIGINT again: stopping at once")
+
+    def test_many_in_a_turn(self) -> None:
+        """However many signals come in one turn, the reactor is stopped once."""
+        self.start()
+        for _ in range(4):
+            signal.raise_signal(signal.SIGTERM)
+        self.reactor.turn()
+        for one in self.services:
+            one.drained.callback(None)
+        self.assertEqual(self.reactor.stops, 1)
+
+    def test_nothing_to_drain(self) -> None:
+        """With nothing in flight the reactor stops in the same turn."""
+        self.start()
+        for one in self.services:
+            one.drain = lambda timeout: succeed(None)  # type: ignore[method-assign]
+        self.raise_signal(signal.SIGINT)
+        self.assertEqual(self.reactor.stops, 1)
+
+    def test_failing_drain(self) -> None:
+        """A drain that fails, in either way, does not keep the process."""
+        self.start()
+
+        def fails(timeout: float) -> Deferred[None]:
+            raise ZeroDivisionError
+
+        self.services[0].drain = fails  # type: ignore[method-assign]
+        self.raise_signal(signal.SIGTERM)
+        self.assertEqual(self.services[1].timeouts, [30.0])
+        self.services[1].drained.errback(ZeroDivisionError())
+        self.assertEqual(self.reactor.stops, 1)
+
+    def test_handler_does_little(self) -> None:
+        """The handler itself, which may run anywhere, only calls the reactor."""
+        self.start()
+        signal.raise_signal(signal.SIGTERM)
+        self.assertEqual(self.services[0].timeouts, [])
+        self.assertEqual(self.messages(), [])
+
+    def test_drained_after_stop(self) -> None:
+        """A drain that ends when the services have been stopped changes nothing."""
+        self.start()
+        self.raise_signal(signal.SIGTERM)
+        self.daemon.stopService()
+        for one in self.services:
+            one.drained.callback(None)
+        self.assertEqual(self.reactor.stops, 0)
+
+    def test_reactor_not_running(self) -> None:
+        """A reactor that does not run is not stopped."""
+        self.daemon.startService()
+        self.daemon.shut_down("test")
+        self.daemon.shut_down("test")
+        self.assertEqual(self.reactor.stops, 0)
+        self.daemon.stopService()
+
+
+class HandlerTests(DaemonCase):
+    """Tests of when the signals are handled."""
+
+    def test_taken_when_running(self) -> None:
+        """The signals are taken when the reactor runs, after it has taken them."""
+        self.daemon.startService()
+        self.assertEqual(self.handlers(), self.before)
+        self.reactor.run()
+        handlers = self.handlers()
+        self.assertTrue(
+            all(handlers[number] != self.before[number] for number in SIGNALS)
+        )
+        self.daemon.stopService()
+
+    def test_given_back(self) -> None:
+        """The stop gives the signals back to who had them."""
+        self.start()
+        self.successResultOf(self.daemon.stopService())
+        self.assertEqual(self.handlers(), self.before)
+        self.assertFalse(self.daemon.running)
+        self.assertFalse(self.services[0].running)
+
+    def test_kept_while_stopping(self) -> None:
+        """While the services stop, a further signal changes nothing: Twisted's
+        handler would stop the reactor again, and fail."""
+        self.start()
+        self.services[0].stopped = Deferred()
+        self.raise_signal(signal.SIGTERM)
+        self.raise_signal(signal.SIGTERM)
+        stopped = self.daemon.stopService()
+        self.raise_signal(signal.SIGTERM)
+        self.assertEqual(self.reactor.stops, 1)
+        self.assertNoResult(stopped)
+        self.services[0].stopped.callback(None)
+        self.successResultOf(stopped)
+        self.assertEqual(self.handlers(), self.before)
+
+    def test_stopped_before_running(self) -> None:
+        """A daemon that was stopped before the reactor runs takes no signals."""
+        self.daemon.startService()
+        self.successResultOf(self.daemon.stopService())
+        self.reactor.run()
+        self.assertEqual(self.handlers(), self.before)
+
+    def test_other_thread(self) -> None:
+        """In a thread that signals do not reach, it runs without them."""
+        self.daemon.startService()
+        thread = threading.Thread(target=self.reactor.run)
+        thread.start()
+        thread.join()
+        self.assertTrue(self.reactor.running)
+        self.assertEqual(self.handlers(), self.before)
+        self.successResultOf(self.daemon.stopService())
+
+    def test_global_reactor(self) -> None:
+        """Without a reactor it is the global one's."""
+        from twisted.internet import reactor
+
+        daemon = Daemon([], 1.0)
+        self.assertIs(daemon._reactor, reactor)

@@ -1,0 +1,148 @@
+"""The limits that an operator sets, seen from a client, and counted by reason."""
+
+from __future__ import annotations
+
+import os
+import socket
+import time
+
+from tests.integration.echo_process import (
+    TCP,
+    UDP,
+    EchoCase,
+    ended,
+    need_root,
+    until,
+)
+
+
+class ConnectionLimitTests(EchoCase):
+    """How many connections there may be, and how fast they may come."""
+
+    def test_in_all(self) -> None:
+        """Beyond C{--max-connections} a connection ends at once; others go on."""
+        server = self.start("--max-connections", "5")
+        clients = [self.connect(server) for _ in range(5)]
+        for client in clients:
+            self.assert_echo(client)
+        for _ in range(3):
+            self.assertTrue(ended(self.connect(server)))
+        for client in clients:
+            self.assert_echo(client)
+        self.assert_datagram(self.datagrams(server))
+        clients.pop().close()
+        until(lambda: self.served(server.port()), "there is room again")
+        self.assertGreaterEqual(server.stop()["refused-max-connections"], 3)
+
+    def served(self, port: int) -> bool:
+        """Whether a new connection is served; it stays open."""
+        client = self.connect(port)
+        try:
+            client.sendall(b"x")
+            return client.recv(1) == b"x"
+        except OSError:
+            return False
+
+    def test_of_one_source(self) -> None:
+        """C{--max-connections-per-source} holds for each address on its own."""
+        server = self.start("--max-connections-per-source", "2")
+        for host in ("127.0.0.2", "127.0.0.3"):
+            clients = [self.connect(server, host) for _ in range(2)]
+            self.assertTrue(ended(self.connect(server, host)))
+            for client in clients:
+                self.assert_echo(client)
+        self.assertEqual(server.stop()["refused-max-connections-per-source"], 2)
+
+    def test_rate(self) -> None:
+        """
+        C{--connection-rate} lets a burst in, refuses what comes faster, and does
+        not touch other addresses.
+        """
+        server = self.start("--connection-rate", "2/s:3")
+        for _ in range(3):
+            self.assert_echo(self.connect(server, "127.0.0.2"))
+        self.assertTrue(ended(self.connect(server, "127.0.0.2")))
+        self.assert_echo(self.connect(server, "127.0.0.3"))
+        time.sleep(0.6)
+        self.assert_echo(self.connect(server, "127.0.0.2"))
+        self.assertEqual(server.stop()["refused-connection-rate"], 1)
+
+    def test_log(self) -> None:
+        """A thousand refusals are at most a line a second."""
+        server = self.start("--max-connections", "1", listen=(TCP,))
+        self.assert_echo(self.connect(server))
+        start = time.monotonic()
+        for _ in range(1000):
+            with socket.create_connection(("127.0.0.1", server.port())):
+                pass
+        until(lambda: server.lines("refused a connection"), "it says so")
+        took = time.monotonic() - start
+        self.assertLessEqual(len(server.lines("refused a connection")), took + 1)
+        until(lambda: server.descriptors() < 30, "they are closed")
+        self.assertEqual(server.stop()["refused-max-connections"], 1000)
+
+
+class TimeoutTests(EchoCase):
+    """What happens to a connection on which nothing moves."""
+
+    def test_idle(self) -> None:
+        """C{--idle-timeout} ends the silent ones, and not those that talk."""
+        server = self.start("--idle-timeout", "1s", listen=(TCP,))
+        silent, busy = self.connect(server), self.connect(server)
+        start = time.monotonic()
+        self.assert_echo(silent)
+        silent.settimeout(0.1)
+        gone = None
+        while (now := time.monotonic() - start) < 2.5:
+            self.assert_echo(busy)
+            if gone is None and ended(silent, 0.1):
+                gone = now
+            time.sleep(0.05)
+        assert gone is not None
+        self.assertGreater(gone, 0.8)
+        self.assertEqual(server.stop()["ended-idle-timeout"], 1)
+
+
+class DatagramLimitTests(EchoCase):
+    """Which datagrams are answered."""
+
+    def test_rate(self) -> None:
+        """C{--udp-rate} holds for each source address on its own."""
+        server = self.start("--udp-rate", "1/s:10", listen=(UDP,))
+        for host in ("127.0.0.2", "127.0.0.3"):
+            for _ in range(5):
+                # Another port is no other source.
+                client = self.datagrams(server, (host, 0))
+                self.assert_datagram(client)
+                self.assert_datagram(client)
+            self.assert_silent(client)
+        self.assertEqual(server.stop()["unanswered-rate"], 2)
+
+    def test_privileged_ports(self) -> None:
+        """Source ports below 1024 are not answered, nor is C{UDP} on reflectors'."""
+        need_root("a source port below 1024")
+        server = self.start(listen=(UDP,))
+        for port in (1, 1023):
+            self.assert_silent(self.datagrams(server, ("127.0.0.9", port)))
+        for port in (7, 19, 1900, 11211):
+            self.assert_silent(self.datagrams(server, ("127.0.0.9", port)))
+        self.assert_datagram(self.datagrams(server, ("127.0.0.9", 1024)))
+        counted = server.stop()
+        self.assertEqual(counted["unanswered-privileged-port"], 2)
+        self.assertEqual(counted["unanswered-reflector"], 4)
+
+    def test_reflectors(self) -> None:
+        """Known reflectors above port 1023 are not answered."""
+        server = self.start(listen=(UDP,))
+        self.assert_silent(self.datagrams(server, ("127.0.0.9", 11211)))
+        self.assertEqual(server.stop()["unanswered-reflector"], 1)
+
+    def test_answer_privileged_ports(self) -> None:
+        """C{--answer-privileged-ports} answers to all ports but its own."""
+        server = self.start("--answer-privileged-ports", listen=(UDP,))
+        ports = (7, 53, 1023, 11211) if os.geteuid() == 0 else (11211,)
+        for port in ports:
+            self.assert_datagram(self.datagrams(server, ("127.0.0.9", port)))
+        own = server.port("udp")
+        self.assert_silent(self.datagrams(server, ("127.0.0.9", own)))
+        self.assertEqual(server.stop()["unanswered-loop"], 1)

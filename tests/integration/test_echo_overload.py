@@ -1,0 +1,328 @@
+"""Many connections, floods, bursts, and those that never finish."""
+
+from __future__ import annotations
+
+import contextlib
+import random
+import select
+import signal
+import socket
+import ssl
+import sys
+import threading
+import time
+
+from tests.integration.echo_process import (
+    TCP,
+    EchoCase,
+    ended,
+    fill,
+    receive_all,
+    reset,
+    tool,
+    until,
+)
+from tests.integration.ping_servers import make_certificate
+from tests.integration.test_echo_protocol import tls_listen
+
+
+#: A program that opens sixty descriptors and then runs what follows it.
+TAKE_SIXTY = """
+import os, sys
+for _ in range(60):
+    os.set_inheritable(os.open("/dev/null", os.O_RDONLY), True)
+os.execvp(sys.argv[1], sys.argv[1:])
+"""
+
+
+class IdleTests(EchoCase):
+    """Connections on which nothing happens."""
+
+    def test_memory(self) -> None:
+        """
+        Nine thousand connections, or what the system allows, after one echo each,
+        cost at most 2.0 KiB of memory each and less than 1 % of a processor; the
+        service's own limits are on.
+        """
+        server = self.start(listen=(TCP,))
+        count = min(9000, self.allow_descriptors(9300) - 300)
+        one = self.connect(server)
+        self.assert_echo(one)
+        before = server.rss()
+        clients = []
+        for number in range(count):
+            host = f"127.0.{1 + number // 200 // 200}.{1 + number // 200 % 200}"
+            client = self.connect(server, host)
+            client.send(b"hello")
+            clients.append(client)
+        for client in clients:
+            self.assertEqual(client.recv(5), b"hello")
+        each = (server.rss() - before) / count
+        self.assertLessEqual(each, 2.0)
+        busy, start = server.cpu(), time.monotonic()
+        time.sleep(3)
+        busy, took = server.cpu() - busy, time.monotonic() - start
+        self.assertLess(busy / took, 0.01)
+        self.assert_echo(one)
+        for client in clients:
+            client.close()
+        until(lambda: server.descriptors() < 100, "they are closed")
+        self.assertEqual(server.stop()["connections"], count + 1)
+
+
+class StallTests(EchoCase):
+    """Peers that do not read."""
+
+    def test_writer_that_never_reads(self) -> None:
+        """
+        Of 500 MiB from a client that never reads only what the kernel's buffers
+        and one pipe hold is taken; the service's memory grows by 2 MiB at the most,
+        and others are served.
+        """
+        server = self.start(listen=(TCP, "unix:echo.sock"))
+        self.assert_echo(self.connect(server))
+        before = server.rss()
+        taken = fill(self.connect(server))
+        self.assertLess(taken, 50 << 20)
+        self.assertLess(fill(self.connect_unix("echo.sock")), 50 << 20)
+        self.assert_echo(self.connect(server))
+        self.assertLessEqual(server.rss() - before, 2048)
+        busy = server.cpu()
+        time.sleep(0.5)
+        self.assertLess(server.cpu() - busy, 0.05)
+
+    def test_close_with_unread_data(self) -> None:
+        """
+        A connection that is to be closed and whose peer does not take what is left
+        is freed within C{--close-timeout} and a second.
+        """
+        server = self.start(
+            *("--idle-timeout", "1s", "--close-timeout", "500ms"), listen=(TCP,)
+        )
+        client = self.connect(server)
+        fill(client)
+        idle_since = time.monotonic()
+        until(lambda: reset(client), "it is cut", 5)
+        self.assertLessEqual(time.monotonic() - idle_since, 1 + 0.5 + 1)
+        counted = server.stop()
+        self.assertEqual(counted["ended-idle-timeout"], 1)
+        self.assertEqual(counted["ended-close-timeout"], 1)
+
+    def test_end_with_unread_data(self) -> None:
+        """
+        A peer that has ended its output gets all of it however late it reads; the
+        service's descriptor does not wait for that.
+        """
+        server = self.start(listen=(TCP,))
+        before = server.descriptors()
+        client = self.connect(server)
+        client.sendall(bytes(300_000))
+        client.shutdown(socket.SHUT_WR)
+        # One pipe stays for the next large flow.
+        until(lambda: server.descriptors() <= before + 2, "it is freed", 2)
+        self.assertEqual(len(receive_all(client)), 300_000)
+
+
+class HandshakeTests(EchoCase):
+    """TLS handshakes that are never finished."""
+
+    def test_silent_and_partial(self) -> None:
+        """
+        A thousand clients that say nothing, half a hello or a byte now and then are
+        all cut after C{--handshake-timeout}; meanwhile honest handshakes succeed.
+        """
+        make_certificate(self.folder)
+        context = ssl.create_default_context(cafile=self.folder / "certificate.pem")
+        server = self.start(
+            *("--handshake-timeout", "2s", "--max-connections-per-source", "0"),
+            listen=(tls_listen(self.folder),),
+        )
+        port = server.port("ssl")
+        self.allow_descriptors(2000)
+        hello = client_hello()
+        start = time.monotonic()
+        clients = [self.connect(port) for _ in range(1000)]
+        opened = time.monotonic()
+        for number, client in enumerate(clients):
+            if number % 3:
+                client.send(hello[: number % 3 * 60])
+        times = []
+        while time.monotonic() - start < 1.5:
+            began = time.monotonic()
+            plain = self.connect(port)
+            with context.wrap_socket(plain, server_hostname="localhost") as honest:
+                times.append(time.monotonic() - began)
+                self.assert_echo(honest)
+            # A byte now and then is no progress.
+            for client in clients[1::3]:
+                client.send(hello[60:61])
+            time.sleep(0.1)
+        self.assertLess(max(times), 0.5)
+        for client in clients:
+            rest = opened + 2 + 1 - time.monotonic()
+            self.assertTrue(ended(client, rest))
+        self.assertGreaterEqual(time.monotonic() - start, 2)
+        self.assertEqual(server.stop()["ended-handshake-timeout"], 1000)
+
+    def test_garbage(self) -> None:
+        """What is no TLS ends its connection and no other."""
+        make_certificate(self.folder)
+        context = ssl.create_default_context(cafile=self.folder / "certificate.pem")
+        server = self.start(listen=(tls_listen(self.folder),))
+        port = server.port("ssl")
+        chance = random.Random(9)
+        for number in range(200):
+            client = self.connect(port)
+            client.send(
+                chance.randbytes(300) if number % 2 else b"GET / HTTP/1.1\r\n\r\n"
+            )
+            client.close()
+        with context.wrap_socket(
+            self.connect(port), server_hostname="localhost"
+        ) as honest:
+            self.assert_echo(honest)
+
+
+def client_hello() -> bytes:
+    """Give the first message of a TLS client."""
+    incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+    context = ssl.create_default_context()
+    tls = context.wrap_bio(incoming, outgoing, server_hostname="localhost")
+    with contextlib.suppress(ssl.SSLWantReadError):
+        tls.do_handshake()
+    return outgoing.read()
+
+
+class DescriptorTests(EchoCase):
+    """More connections than there are descriptors."""
+
+    def crowd(
+        self, *options: str, wrap: tuple[str, ...] = ("prlimit", "--nofile=100:100")
+    ) -> dict[str, int]:
+        """
+        Open 300 connections to a service that may have 100 descriptors, and see
+        that all are answered or ended and that those which are served go on.
+        """
+        tool("prlimit")
+        server = self.start(*options, wrap=wrap)
+        empty = server.descriptors()
+        datagrams = self.datagrams(server)
+        first = self.connect(server)
+        self.assert_echo(first)
+        start, busy = time.monotonic(), server.cpu()
+        served = []
+        clients = [self.connect(server) for _ in range(300)]
+        for client in clients:
+            try:
+                client.send(b"x")
+                if client.recv(1) == b"x":
+                    served.append(client)
+            except ConnectionError:
+                pass
+        self.assertGreater(len(served), 10)
+        self.assertLess(len(served), 100)
+        time.sleep(0.5)
+        for client in (first, *served):
+            self.assert_echo(client)
+        self.assert_datagram(datagrams)
+        took = time.monotonic() - start
+        self.assertLess(server.cpu() - busy, 0.5)
+        said = server.lines("refused a connection")
+        said += server.lines("cannot accept connections")
+        self.assertGreater(len(said), 0)
+        self.assertLessEqual(len(said), took + 1)
+        for client in served:
+            client.close()
+        until(lambda: server.descriptors() <= empty + 1, "they are closed")
+        self.assert_echo(self.connect(server))
+        return server.stop()
+
+    def test_limit_is_lowered(self) -> None:
+        """C{--max-connections} is lowered to what the system's limit leaves."""
+        counted = self.crowd("--max-connections", "1000")
+        self.assertEqual(counted["refused-max-connections"], 301 - 36)
+
+    def test_none_left(self) -> None:
+        """
+        Where something else has taken the descriptors, so that they run out before
+        the limit is reached, connections that find none are ended at once.
+        """
+        counted = self.crowd(
+            wrap=(sys.executable, "-c", TAKE_SIXTY, "prlimit", "--nofile=100:100")
+        )
+        self.assertNotIn("refused-max-connections", counted)
+        self.assertLess(counted["connections"], 36)
+
+
+class BurstTests(EchoCase):
+    """Many connections at once."""
+
+    def test_after_a_stall(self) -> None:
+        """
+        Two thousand clients that connect while the service stands still for 300 ms
+        are all served, none after a second attempt of its kernel (1 s).
+        """
+        server = self.start(listen=(TCP,))
+        self.allow_descriptors(2300)
+        self.assert_echo(self.connect(server))
+        server.signal(signal.SIGSTOP)
+        threading.Timer(0.3, server.signal, (signal.SIGCONT,)).start()
+        poll = select.poll()
+        clients = {}
+        for number in range(2000):
+            client = socket.socket()
+            self.addCleanup(client.close)
+            client.bind((f"127.0.0.{2 + number // 200}", 0))
+            client.setblocking(False)
+            started = time.monotonic()
+            client.connect_ex(("127.0.0.1", server.port()))
+            clients[client.fileno()] = client, started
+            poll.register(client, select.POLLOUT)
+        slowest = 0.0
+        waiting = set(clients)
+        while waiting:
+            for fd, mask in poll.poll(5000):
+                client, started = clients[fd]
+                if mask & select.POLLIN:
+                    self.assertEqual(client.recv(10), b"x")
+                    slowest = max(slowest, time.monotonic() - started)
+                    waiting.discard(fd)
+                    poll.unregister(fd)
+                else:
+                    self.assertEqual(client.send(b"x"), 1)
+                    poll.modify(fd, select.POLLIN)
+        self.assertLess(slowest, 0.9)
+
+    def test_one_source_floods(self) -> None:
+        """
+        Five thousand connections from one address take nothing from another one.
+        """
+        server = self.start()
+        count = min(5000, self.allow_descriptors(5300) - 300)
+        over = threading.Event()
+        opened: list[socket.socket] = []
+
+        def flood() -> None:
+            while len(opened) < count and not over.is_set():
+                client = socket.socket()
+                opened.append(client)
+                client.bind(("127.0.0.2", 0))
+                client.connect(("127.0.0.1", server.port()))
+
+        thread = threading.Thread(target=flood)
+        self.addCleanup(thread.join)
+        self.addCleanup(over.set)
+        thread.start()
+        times = []
+        while thread.is_alive():
+            start = time.monotonic()
+            victim = self.connect(server, "127.0.0.3")
+            self.assert_echo(victim)
+            victim.close()
+            times.append(time.monotonic() - start)
+        for client in opened:
+            client.close()
+        self.assertEqual(len(opened), count)
+        self.assertGreater(len(times), 20)
+        refused = server.stop()["refused-max-connections-per-source"]
+        self.assertEqual(refused, count - 256)
