@@ -105,6 +105,10 @@ class ServiceProtocol(Protocol):
             self.since = self.connections.now()
             self.transport.loseConnection()
 
+    def abort(self) -> None:
+        """End the connection at once; what was written may be lost."""
+        self.transport.abortConnection()
+
 
 class _Refused(Protocol):
     """What serves a connection that was refused below TLS: ends it at once."""
@@ -244,7 +248,7 @@ class Connections:
     def cut(self) -> None:
         """Abort every connection."""
         for connection in list(self.live):
-            connection.transport.abortConnection()
+            connection.abort()
 
     def sweep(self) -> None:
         """End the connections whose time is up."""
@@ -280,14 +284,17 @@ class Connections:
         elif times.idle and quiet >= times.idle:
             self.ended["idle-timeout"] += 1
             connection.close()
-        elif self._cut_at is not None and quiet >= DRAIN_QUIET:
-            if not pending(connection.transport):
-                connection.close()
+        elif (
+            self._cut_at is not None
+            and quiet >= DRAIN_QUIET
+            and not pending(connection.transport)
+        ):
+            connection.close()
 
     def _abort(self, connection: ServiceProtocol, reason: str) -> None:
         """End a connection at once."""
         self.ended[reason] += 1
-        connection.transport.abortConnection()
+        connection.abort()
 
     def drain(self, timeout: float) -> defer.Deferred[None]:
         """

@@ -73,6 +73,8 @@ class Listen:
     @property
     def transport(self) -> str:
         """What the kind is: C{tcp}, C{tls}, C{unix} or C{udp}."""
+        if self.kind == "systemd" and self.named.get("domain") == "UNIX":
+            return "unix"
         return "udp" if self.kind == "udp" else _TRANSPORTS.get(self.kind, "tcp")
 
     @property

@@ -14,10 +14,12 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from OpenSSL.crypto import Error as CryptoError
+from OpenSSL.SSL import Error as SSLError
 from twisted.application.service import Service
 from twisted.internet import defer
 from twisted.internet.endpoints import serverFromString
-from twisted.internet.error import CannotListenError
+from twisted.internet.error import CannotListenError, InvalidAddressError
 from twisted.internet.interfaces import IListeningPort, IProtocolFactory
 from twisted.logger import Logger
 from twisted.python.failure import Failure
@@ -48,6 +50,12 @@ def _reason(listen: Listen, error: BaseException) -> str:
         return error.strerror + (f": {error.filename}" if named else "")
     if listen.kind == "systemd" and isinstance(error, LookupError):
         return "systemd has passed no such socket"
+    if isinstance(error, (CryptoError, SSLError)):
+        # A list of library, function and reason; the last one is the outermost.
+        *_, last = error.args[0]
+        return f"its key or certificate cannot be used ({last[-1]})"
+    if isinstance(error, InvalidAddressError):
+        return f"'{error.address}' is no IPv4 or IPv6 address"
     return str(error) or type(error).__name__
 
 
@@ -126,6 +134,13 @@ class Listeners(Service):
         self._datagram = datagram
         self._reactor = reactor
         self.ports: list[IListeningPort] = []
+        self._closed: list[IListeningPort] = []
+
+    @property
+    def turned_away(self) -> int:
+        """How many connections were closed for want of a descriptor so far."""
+        ports = self._closed + self.ports
+        return sum(getattr(port, "refused", 0) for port in ports)
 
     def privilegedStartService(self) -> None:
         """
@@ -184,6 +199,7 @@ class Listeners(Service):
         @return: A Deferred that fires when they are closed.
         """
         ports, self.ports = self.ports, []
+        self._closed += ports
         return defer.DeferredList(
             [defer.maybeDeferred(port.stopListening) for port in ports],
             consumeErrors=True,

@@ -183,6 +183,7 @@ class EchoDatagrams(DatagramProtocol):
 
     @ivar received: How many came.
     @ivar refused: How many were not answered, by reason.
+    @ivar dropped: How many the kernel dropped before they could be read.
     """
 
     noisy = False
@@ -199,6 +200,15 @@ class EchoDatagrams(DatagramProtocol):
         self._journal = journal
         self.received = 0
         self.refused: Counter[str] = Counter()
+        self.dropped = 0
+
+    def tally(self) -> None:
+        """Take over what the kernel has counted, where it is asked."""
+        self.dropped = getattr(self.transport, "kernel_drops", self.dropped)
+
+    def stopProtocol(self) -> None:
+        """The port is about to be closed."""
+        self.tally()
 
     def datagramReceived(self, datagram: bytes, addr: tuple[str, int]) -> None:
         """Send a datagram back to where it says it comes from."""

@@ -58,8 +58,9 @@ class EchoService(Service):
         """
         self._settings = settings
         self._reactor = reactor
+        self._max_connections = connection_limit(settings.max_connections)
         limits = ConnectionLimits(
-            connection_limit(settings.max_connections),
+            self._max_connections,
             settings.max_connections_per_source,
             settings.connection_rate,
         )
@@ -156,6 +157,13 @@ class EchoService(Service):
             protocol.transport.getHost().port for protocol in self.datagrams
         )
         self.connections.start()
+        if self._max_connections < self._settings.max_connections:
+            self._log.warn(
+                "netsvc-echo takes {limit} connections: the system allows no more"
+                " open files (ulimit -Hn)",
+                limit=self._max_connections,
+                event="limit-lowered",
+            )
 
     def drain(self, timeout: float) -> defer.Deferred[None]:
         """
@@ -192,9 +200,15 @@ class EchoService(Service):
         counted["datagrams"] = sum(port.received for port in self.datagrams)
         for reason, number in self.connections.limits.refused.items():
             counted[f"refused-{reason}"] = number
+        turned_away = self.listeners.turned_away
+        if turned_away:
+            counted["refused-descriptors"] = turned_away
         for reason, number in self.connections.ended.items():
             counted[f"ended-{reason}"] = number
         for port in self.datagrams:
+            port.tally()
+            if port.dropped:
+                counted["dropped-by-kernel"] += port.dropped
             for reason, number in port.refused.items():
                 counted[f"unanswered-{reason}"] += number
         if self.journal is not None:

@@ -16,7 +16,7 @@ from errno import EINPROGRESS, EISCONN
 from typing import Any
 
 from twisted.internet.abstract import isIPAddress
-from twisted.internet.error import ConnectionDone, getConnectError
+from twisted.internet.error import ConnectError, getConnectError
 from twisted.internet.interfaces import IReadWriteDescriptor
 from twisted.internet.protocol import ClientFactory
 from zope.interface import implementer
@@ -63,7 +63,8 @@ class Dial:
         """
         Begin; see L{dial}.
 
-        @raise OSError: There is no way, not even to try.
+        @raise OSError: The system refuses even to try.
+        @raise ConnectError: The same, in Twisted's words.
         """
         self._mux = mux
         self._protocol = protocol
@@ -123,7 +124,7 @@ class Dial:
         """The reactor is shutting down."""
         if self._socket is not None:
             self.cancel()
-            self._failed(ConnectionDone("the reactor has stopped"))
+            self._failed(ConnectError(string="the reactor has stopped"))
 
 
 class _Once(ClientFactory):
@@ -158,6 +159,23 @@ class _Once(ClientFactory):
             self.connector.stopConnecting()
 
 
+class _Hopeless:
+    """An attempt that the system has refused at once: tells so a turn later."""
+
+    def __init__(self, reactor: Any, error: Exception, failed: Failed) -> None:
+        """
+        @param reactor: Has the time.
+        @param error: Why not.
+        @param failed: What to call.
+        """
+        self._call = reactor.callLater(0, failed, error)
+
+    def cancel(self) -> None:
+        """Tell nothing."""
+        if self._call.active():
+            self._call.cancel()
+
+
 def dial(reactor: Any, host: str, port: int, protocol: Any, failed: Failed) -> Any:
     """
     Connect a protocol to an address.
@@ -166,16 +184,16 @@ def dial(reactor: Any, host: str, port: int, protocol: Any, failed: Failed) -> A
     @param host: A literal address.
     @param port: A port number.
     @param protocol: Gets C{makeConnection} when the connection is there.
-    @param failed: Called with the exception if it cannot be made, later than
-        this returns.
+    @param failed: Called with a L{ConnectError<twisted.internet.error.ConnectError>}
+        or C{OSError} if it cannot be made; never before this returns.
     @return: The attempt; its C{cancel()} gives up, without a call of C{failed}.
-    @raise OSError: The system refuses even to try: there is no route, nobody
-        listens (on this machine), or there are no descriptors or ports left.
-    @raise ConnectError: The same, in Twisted's words.
     """
     mux = multiplexed(reactor)
     if isinstance(mux, Multiplexer):
-        return Dial(mux, host, port, protocol, failed)
+        try:
+            return Dial(mux, host, port, protocol, failed)
+        except (OSError, ConnectError) as error:
+            return _Hopeless(reactor, error, failed)
     once = _Once(protocol, failed)
     once.connector = mux.connectTCP(host, port, once, timeout=_NO_TIMEOUT)
     return once

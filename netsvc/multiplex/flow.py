@@ -284,6 +284,16 @@ class Flow:
             self.sink.feed = None
             self.sink.unregisterProducer()
 
+    def stop(self) -> None:
+        """
+        Move no more, and leave both connections as they are, unread.
+
+        What is in the pipe is lost: see L{pending}.
+        """
+        if self.source.flow is self:
+            self._detach()
+            self.source.pauseProducing()
+
     def source_lost(self) -> None:
         """The source is gone, with bytes perhaps unread: end the sink hard."""
         self._detach()
@@ -363,8 +373,9 @@ def pending(transport: Any) -> int:
         too.
     """
     below = getattr(transport, "transport", None)
-    held = 0 if below is None else pending(below)
-    held += len(getattr(transport, "dataBuffer", b"")) - getattr(transport, "offset", 0)
+    if below is not None:
+        return pending(below)
+    held = len(getattr(transport, "dataBuffer", b"")) - getattr(transport, "offset", 0)
     held += getattr(transport, "_tempDataLen", 0)
     feed = getattr(transport, "feed", None)
     return held if feed is None else held + feed.held

@@ -307,8 +307,10 @@ class _Stream(_Raw, tcp.Connection):
 
     def connectionLost(self, reason: Failure) -> None:
         """Close the socket and tell the protocol, and the flow, why."""
-        super().connectionLost(reason)
-        self._let_go()
+        try:
+            super().connectionLost(reason)
+        finally:
+            self._let_go()
 
     def abortConnection(self) -> None:
         """Close the connection in the next turn, and drop what is pending."""

@@ -1,15 +1,13 @@
-"""Tests of L{netsvc.daemon.connections}."""
+"""Tests of L{netsvc.daemon.connections}: admission, sweep and drain."""
 
 from __future__ import annotations
 
-from typing import Any
+import contextlib
 
 from hypothesis import given
 from hypothesis import strategies as st
 from twisted.internet.address import IPv4Address, UNIXAddress
-from twisted.internet.task import Clock
-from twisted.logger import capturedLogs, formatEvent
-from twisted.trial.unittest import SynchronousTestCase
+from twisted.logger import formatEvent
 
 from netsvc.daemon.connections import (
     DRAIN_QUIET,
@@ -17,74 +15,11 @@ from netsvc.daemon.connections import (
     SWEEP,
     Connections,
     ServiceFactory,
-    ServiceProtocol,
     Timeouts,
 )
 from netsvc.daemon.limits import ConnectionLimits, Rate
+from tests.daemon.connections_case import HOST, ConnectionsCase, CountingFactory
 from tests.daemon.service_fakes import Wire
-
-HOST = "192.0.2.1"
-
-
-class Counting(ServiceProtocol):
-    """A protocol that counts what comes, as every service's does."""
-
-    def dataReceived(self, data: bytes) -> None:
-        """Count."""
-        self.received += len(data)
-
-
-class CountingFactory(ServiceFactory):
-    """Makes L{Counting}, unless it is told to fail."""
-
-    failure: Exception | None = None
-
-    def make(self) -> ServiceProtocol:
-        """Make a protocol, or fail."""
-        if self.failure is not None:
-            raise self.failure
-        return Counting()
-
-
-class ConnectionsCase(SynchronousTestCase):
-    """Connections whose time and transports the test plays."""
-
-    limits = ConnectionLimits(100)
-
-    def setUp(self) -> None:
-        """Make them, and start to sweep."""
-        self.clock = Clock()
-        self.events = self.enterContext(capturedLogs())
-        self.watch(ConnectionLimits(100))
-
-    def watch(self, limits: ConnectionLimits, **timeouts: float) -> None:
-        """Begin anew with other limits and timeouts."""
-        self.limits = limits
-        self.connections = Connections(
-            "netsvc-sample", limits, Timeouts(**timeouts), self.clock
-        )
-        self.connections.start()
-
-    def ask(self, host: str | None = HOST, transport: str = "tcp") -> Any:
-        """Ask for a protocol for a new connection."""
-        address = UNIXAddress("") if host is None else IPv4Address("TCP", host, 5000)
-        factory = CountingFactory(self.connections, transport)
-        return factory.buildProtocol(address)
-
-    def connect(self, host: str | None = HOST, transport: str = "tcp") -> Wire:
-        """Make a connection."""
-        wire = Wire(self.clock)
-        wire.serve(self.ask(host, transport))
-        return wire
-
-    def wait(self, seconds: float, step: float = 0.05) -> None:
-        """Let time pass."""
-        for _ in range(round(seconds / step)):
-            self.clock.advance(step)
-
-    def ended(self) -> dict[str, int]:
-        """Give what was ended, by reason."""
-        return dict(self.connections.ended)
 
 
 class AdmitTests(ConnectionsCase):
@@ -188,175 +123,13 @@ class AdmitTests(ConnectionsCase):
             elif step == "fail" and self.limits.live < 3:
                 factory = CountingFactory(self.connections, "tcp")
                 factory.failure = ZeroDivisionError()
-                try:
+                with contextlib.suppress(ZeroDivisionError):
                     factory.buildProtocol(IPv4Address("TCP", host, 5000))
-                except ZeroDivisionError:
-                    pass
             self.assertEqual(self.limits.live, len(wires))
             self.assertEqual(
                 list(self.connections.live), [wire.protocol for wire in wires]
             )
             self.assertLessEqual(len(wires), 3)
-
-
-class IdleTests(ConnectionsCase):
-    """Tests of connections on which nothing moves."""
-
-    def setUp(self) -> None:
-        """Close them after 10 seconds."""
-        super().setUp()
-        self.watch(ConnectionLimits(0), idle=10, close=5)
-
-    def test_idle(self) -> None:
-        """A connection on which nothing moves is closed, not cut, when its time is
-        up, within a sweep."""
-        wire = self.connect()
-        self.wait(10)
-        self.assertTrue(wire.connected)
-        self.wait(2 * SWEEP)
-        self.assertFalse(wire.connected)
-        self.assertEqual(wire.aborted, 0)
-        self.assertEqual(self.ended(), {"idle-timeout": 1})
-
-    def test_received(self) -> None:
-        """What comes in is progress."""
-        wire = self.connect()
-        for _ in range(8):
-            self.wait(5)
-            wire.protocol.dataReceived(b"x")
-        self.assertTrue(wire.connected)
-        self.assertEqual(self.ended(), {})
-
-    def test_sent(self) -> None:
-        """What the peer takes is progress, although nothing comes in."""
-        wire = self.connect()
-        wire.fill(b"x" * 100)
-        for _ in range(8):
-            self.wait(5)
-            wire.take(1)
-        self.assertTrue(wire.connected)
-        self.assertEqual(self.ended(), {})
-
-    def test_stalled(self) -> None:
-        """A peer that takes nothing is closed, and then cut."""
-        wire = self.connect()
-        wire.fill(b"x" * 100)
-        self.wait(12)
-        self.assertEqual(self.ended(), {"idle-timeout": 1})
-        self.assertEqual((wire.disconnecting, wire.aborted), (True, 0))
-        self.wait(5)
-        self.assertEqual(self.ended(), {"idle-timeout": 1, "close-timeout": 1})
-        self.assertFalse(wire.connected)
-
-    def test_never(self) -> None:
-        """A timeout of 0 lets a connection idle for ever."""
-        self.watch(ConnectionLimits(0), idle=0)
-        wire = self.connect()
-        self.wait(86400, 600)
-        self.assertTrue(wire.connected)
-
-    def test_each_its_own(self) -> None:
-        """Each connection has its own time."""
-        first = self.connect()
-        self.wait(8)
-        second = self.connect()
-        self.wait(4)
-        self.assertEqual((first.connected, second.connected), (False, True))
-
-
-class HandshakeTests(ConnectionsCase):
-    """Tests of TLS handshakes, as the protocol hears of them."""
-
-    def setUp(self) -> None:
-        """Give a handshake 10 seconds."""
-        super().setUp()
-        self.watch(ConnectionLimits(0), idle=2, handshake=10)
-
-    def test_silent(self) -> None:
-        """A client that says nothing is cut when its time is up, and not before,
-        although idle connections are closed sooner."""
-        wire = self.connect(transport="tls")
-        self.wait(9.9)
-        self.assertTrue(wire.connected)
-        self.wait(2 * SWEEP)
-        self.assertEqual(wire.aborted, 1)
-        self.assertFalse(wire.connected)
-        self.assertEqual(self.ended(), {"handshake-timeout": 1})
-
-    def test_trickle(self) -> None:
-        """The time is for the whole: what moves meanwhile is no progress."""
-        wire = self.connect(transport="tls")
-        for _ in range(12):
-            wire.protocol.received += 1
-            wire.fill(b"x")
-            self.wait(0.9)
-        self.assertEqual(self.ended(), {"handshake-timeout": 1})
-
-    def test_completed(self) -> None:
-        """After the handshake a connection may idle, from then on."""
-        wire = self.connect(transport="tls")
-        self.wait(9)
-        wire.protocol.handshakeCompleted()
-        self.wait(1.9)
-        self.assertTrue(wire.connected)
-        self.wait(2)
-        self.assertEqual(self.ended(), {"idle-timeout": 1})
-
-    def test_no_tls(self) -> None:
-        """A connection without TLS has no handshake to finish."""
-        self.watch(ConnectionLimits(0), idle=100, handshake=10)
-        wire = self.connect()
-        self.wait(20)
-        self.assertTrue(wire.connected)
-
-
-class CloseTests(ConnectionsCase):
-    """Tests of connections that are being closed."""
-
-    def setUp(self) -> None:
-        """Give a close 10 seconds without progress."""
-        super().setUp()
-        self.watch(ConnectionLimits(0), close=10)
-
-    def test_nothing_pending(self) -> None:
-        """With nothing pending it is closed at once."""
-        wire = self.connect()
-        wire.protocol.close()
-        self.clock.advance(0)
-        self.assertFalse(wire.connected)
-        self.assertEqual(self.ended(), {})
-
-    def test_stalled(self) -> None:
-        """A peer that does not take what is pending is cut."""
-        wire = self.connect()
-        wire.fill(b"x" * 100)
-        self.wait(20)
-        wire.protocol.close()
-        self.wait(9.9)
-        self.assertTrue(wire.connected)
-        self.wait(1)
-        self.assertEqual(wire.aborted, 1)
-        self.assertEqual(self.ended(), {"close-timeout": 1})
-
-    def test_slow(self) -> None:
-        """A peer that takes a little now and then gets it all."""
-        wire = self.connect()
-        wire.fill(b"x" * 5)
-        wire.protocol.close()
-        for _ in range(5):
-            self.wait(8)
-            wire.take(1)
-        self.assertFalse(wire.connected)
-        self.assertEqual((wire.aborted, self.ended()), (0, {}))
-
-    def test_once(self) -> None:
-        """To close again does not give it more time."""
-        wire = self.connect()
-        wire.fill(b"x" * 100)
-        for _ in range(12):
-            wire.protocol.close()
-            self.wait(1)
-        self.assertEqual(self.ended(), {"close-timeout": 1})
 
 
 class SweepTests(ConnectionsCase):

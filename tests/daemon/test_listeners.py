@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import socket
 import sys
 from io import StringIO
+from pathlib import Path
 from typing import Any
 
 from twisted.internet import endpoints
@@ -127,6 +129,16 @@ class BindTests(ListenersCase):
         self.assertEqual(asked, [listen.endpoint])
         self.assertEqual(self.mux.ports[0].served.wrappedFactory.transport, "tls")
 
+    def test_certificates(self) -> None:
+        """A directory with a certificate is served on all addresses."""
+        folder = Path(self.mktemp())
+        folder.mkdir()
+        (folder / "a.pem").write_text("")
+        self.make(f"tls:{folder}:port=7443").startService()
+        self.assertEqual(self.mux.bound, [("tcp", 7443, "::", BACKLOG)])
+        served = self.mux.ports[0].served
+        self.assertEqual(served.wrappedFactory.transport, "tls")
+
     def test_log(self) -> None:
         """The start says of each string what it is bound to."""
         self.make(
@@ -171,6 +183,13 @@ class RefuseTests(ListenersCase):
             path = os.path.abspath(name)
             self.assertEqual(self.refused(text), f"No such file or directory: {path}")
 
+    def test_no_certificate(self) -> None:
+        """A directory without a certificate is refused: every handshake would fail."""
+        folder = self.mktemp()
+        os.makedirs(folder)
+        for text in (f"tls:{folder}:port=7443", f"tls:path={folder}", "tls:/no/such"):
+            self.assertIn("there is no certificate, *.pem, in the", self.refused(text))
+
     def test_locked_socket(self) -> None:
         """A UNIX socket that another process serves is refused."""
 
@@ -202,7 +221,7 @@ class RefuseTests(ListenersCase):
         def fails(*arguments: Any) -> Any:
             raise ZeroDivisionError
 
-        self.mux.listenUDP = fails  # type: ignore[method-assign]
+        self.patch(self.mux, "listenUDP", fails)
         self.assertEqual(self.refused("udp:7"), "ZeroDivisionError")
 
     def test_redirected_stderr(self) -> None:
@@ -233,10 +252,8 @@ class SystemdTests(ListenersCase):
     def close(self) -> None:
         """Close what was not adopted."""
         for fd in self.descriptors:
-            try:
+            with contextlib.suppress(OSError):
                 os.close(fd)
-            except OSError:
-                pass
 
     def test_stream(self) -> None:
         """A stream socket is adopted with the family that it has."""

@@ -131,6 +131,18 @@ class EchoTests(TLSCase):
         self.assertEqual((len(self.connections.live), self.limits.live), (0, 0))
         self.assertEqual(self.echo.received, 10)
 
+    def test_close_notify_while_stalled(self) -> None:
+        """A client that ends TLS before it has taken all gets the end after that:
+        the echo closes when it would read again."""
+        pair = self.connect()
+        producer: Any = pair.server_io.producer
+        producer.pauseProducing()
+        pair.server_io.disconnecting = True
+        producer.resumeProducing()
+        self.assertIsNone(pair.server_io.producer)
+        pair.pump.flush()
+        self.assertEqual(len(self.connections.live), 0)
+
     def test_close(self) -> None:
         """An idle client is sent the end of TLS, and is not cut."""
         pair = self.connect()

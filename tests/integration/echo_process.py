@@ -88,9 +88,13 @@ def status_of(pid: int, field: str) -> int:
 
 
 def cpu_seconds(pid: int) -> float:
-    """Give the processor time that a process has used."""
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+    """Give the processor time that the main thread of a process has used."""
+    return int(Path(f"/proc/{pid}/schedstat").read_text().split()[0]) / 1e9
+
+
+def traced() -> bool:
+    """Whether the processes that are started measure their coverage: they are slow."""
+    return "COVERAGE_PROCESS_CONFIG" in os.environ
 
 
 def children(pid: int) -> list[int]:
@@ -147,13 +151,19 @@ class EchoProcess:
 
         def listening() -> bool:
             assert self._process.poll() is None, self.log()
-            return len(_LISTENS.findall(self.log())) == self._listens
+            return self.learn(self.log())
 
         until(listening, "the echo service listens", PATIENCE)
-        for kind, address in _LISTENS.findall(self.log()):
+        return self
+
+    def learn(self, log: str) -> bool:
+        """Take the ports from what it has written; give whether all are there."""
+        self._ports.clear()
+        found = _LISTENS.findall(log)
+        for kind, address in found:
             _, _, port = address.rpartition(":")
             self._ports.setdefault(kind, []).append(int(port) if port.isdigit() else 0)
-        return self
+        return len(found) == self._listens
 
     def port(self, kind: str = "tcp", number: int = 0) -> int:
         """Give the port of a listen string: the nth one that begins with C{kind}."""
@@ -201,12 +211,15 @@ class EchoProcess:
     def stop(self) -> dict[str, int]:
         """End it, at once if it drains, and give what it has counted."""
         self.signal(signal.SIGTERM)
+        allowed = {0}
         try:
             status = self.status(0.2)
         except subprocess.TimeoutExpired:
             self.signal(signal.SIGTERM)
+            # It may have been past its end, where nothing handles signals.
+            allowed.add(-signal.SIGTERM)
             status = self.status()
-        assert status == 0, (status, self.log())
+        assert status in allowed, (status, self.log())
         return self.counters()
 
     def counters(self) -> dict[str, int]:

@@ -1,4 +1,4 @@
-"""RFC 862 with the clients that people have: nc, ncat, socat, telnet, nping, scripts."""
+"""RFC 862 with the clients that people have: nc, ncat, socat, telnet, scripts."""
 
 from __future__ import annotations
 

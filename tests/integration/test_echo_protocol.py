@@ -130,9 +130,7 @@ class StreamTests(EchoCase):
         """TCP over IPv6, on its own and beside IPv4 on one wildcard socket."""
         if not _has_ipv6():
             self.skipTest("there is no IPv6 loopback")
-        server = self.start(
-            listen=(r"tcp:0:interface=\:\:1", r"tcp:0:interface=\:\:")
-        )
+        server = self.start(listen=(r"tcp:0:interface=\:\:1", r"tcp:0:interface=\:\:"))
         for number, host in ((0, "::1"), (1, "::1"), (1, "127.0.0.1")):
             address = (host, server.port("tcp", number))
             with socket.create_connection(address, ANSWER) as client:
@@ -162,9 +160,7 @@ class DatagramTests(EchoCase):
         """UDP over IPv6, of every size, on one address and on all of them."""
         if not _has_ipv6():
             self.skipTest("there is no IPv6 loopback")
-        server = self.start(
-            listen=(r"udp:0:interface=\:\:1", r"udp:0:interface=\:\:")
-        )
+        server = self.start(listen=(r"udp:0:interface=\:\:1", r"udp:0:interface=\:\:"))
         for number in (0, 1):
             port = server.port("udp", number)
             client = self.datagrams(port, ("::1", 0), "::1")
@@ -308,6 +304,7 @@ class Unhurried:
 
     def read(self) -> bytes:
         """Read until TLS's end, and see that the connection ends, too."""
+        self._client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 20)
         pieces = []
         with contextlib.suppress(ssl.SSLZeroReturnError):
             while piece := self._retry(lambda: self._tls.read(65536)):

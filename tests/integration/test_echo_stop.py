@@ -6,6 +6,7 @@ import os
 import random
 import signal
 import socket
+import subprocess
 import threading
 import time
 
@@ -123,7 +124,7 @@ class DrainTests(EchoCase):
         server = self.busy()
         server.signal(signal.SIGTERM)
         until(lambda: server.lines("draining"), "it drains")
-        self.assertRaises(Exception, server.status, 0.3)
+        self.assertRaises(subprocess.TimeoutExpired, server.status, 0.3)
         start = time.monotonic()
         server.signal(signal.SIGINT)
         self.assertEqual(server.status(10), 0)
