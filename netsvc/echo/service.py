@@ -5,7 +5,6 @@ which they start and stop.
 
 from __future__ import annotations
 
-import resource
 from collections import Counter
 from typing import Any
 
@@ -14,6 +13,7 @@ from twisted.internet import defer
 from twisted.logger import Logger
 
 from netsvc.daemon.connections import Connections, Timeouts
+from netsvc.daemon.descriptors import connection_limit
 from netsvc.daemon.lifecycle import refuse
 from netsvc.daemon.limits import ConnectionLimits, RateTable
 from netsvc.daemon.listeners import Listeners
@@ -23,27 +23,6 @@ from netsvc.echo.server import EchoDatagrams, EchoFactory
 from netsvc.echo.settings import EchoSettings
 
 NAME = "netsvc-echo"
-
-#: Descriptors kept for what is no connection: listeners, log, journal, pipes.
-RESERVED_DESCRIPTORS = 64
-
-
-def connection_limit(wanted: int) -> int:
-    """
-    Make room for C{wanted} connections among the descriptors, if the system
-    lets us, and give how many there is room for (at least 1).
-    """
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    needed = wanted + RESERVED_DESCRIPTORS
-    if soft < needed and soft != resource.RLIM_INFINITY:
-        soft = needed if hard == resource.RLIM_INFINITY else min(needed, hard)
-        try:
-            resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
-        except (OSError, ValueError):
-            # A sandbox or the kernel's own limit: what there is has to do.
-            soft = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
-        return max(1, min(wanted, soft - RESERVED_DESCRIPTORS))
-    return wanted
 
 
 class EchoService(Service):
