@@ -36,7 +36,7 @@ class _Unverified:
         self._server_name = server_name
         self._context = CertificateOptions(verify=False).getContext()
 
-    def clientConnectionForTLS(  # noqa: N802  the interface's name
+    def clientConnectionForTLS(
         self,
         tlsProtocol: Any,  # noqa: N803  the interface's name
     ) -> SSL.Connection:
