@@ -9,9 +9,9 @@ L{ServiceFactory}; both share a L{Connections}, which
     they are being closed,
   - lets them finish when the service is drained, and cuts the rest.
 
-One sweep looks at all of them twice a second. A connection costs nothing per
-message for that: it only counts its bytes, and the sweep sees whether the
-count has changed.
+A sweep twice a second looks at those with a short deadline, and now and then at
+all of them. A connection costs nothing per message for that: it only counts its
+bytes, and the sweep sees whether the count has changed.
 """
 
 from __future__ import annotations
@@ -30,10 +30,16 @@ from netsvc.daemon.limits import ConnectionLimits
 from netsvc.daemon.logs import OncePer
 from netsvc.multiplex import pending
 
-#: Seconds between two sweeps.
+#: Seconds between two looks at the connections that are in a handshake or being
+#: closed, and at the least between two looks at all of them.
 SWEEP = 0.5
 
-#: The same while draining.
+#: How often in an idle timeout all connections are looked at, and how many seconds
+#: lie between two such looks at the most: many idle ones should cost nothing.
+IDLE_SWEEPS = 60
+LONGEST_SWEEP = 5.0
+
+#: Seconds between two sweeps while draining: of all.
 DRAIN_SWEEP = 0.1
 
 #: Seconds without progress after which a connection is finished, for a drain.
@@ -72,7 +78,7 @@ class ServiceProtocol(Protocol):
     host: str | None
     received = 0
     since = 0.0
-    _progress = -1
+    _progress = 0
     _handshaking = False
     _closing = False
 
@@ -84,6 +90,7 @@ class ServiceProtocol(Protocol):
         """The TLS handshake is done."""
         self._handshaking = False
         self.since = self.connections.now()
+        self.connections.relax(self)
 
     def connectionLost(self, reason: Any = None) -> None:
         """Stop to be watched."""
@@ -103,6 +110,7 @@ class ServiceProtocol(Protocol):
         if not self._closing:
             self._closing = True
             self.since = self.connections.now()
+            self.connections.attend(self)
             self.transport.loseConnection()
 
     def abort(self) -> None:
@@ -193,6 +201,10 @@ class Connections:
         self._refusals = OncePer(LOG_INTERVAL, reactor.seconds)
         self._empty: list[defer.Deferred[None]] = []
         self._cut_at: float | None = None
+        self._attended: dict[Any, None] = {}
+        self._sweeps = 0
+        longest = min(timeouts.idle / IDLE_SWEEPS, LONGEST_SWEEP)
+        self._look_every = max(1, int(longest / SWEEP))
 
     # Coming and going.
 
@@ -223,10 +235,22 @@ class Connections:
         self.accepted += 1
         connection.since = self.now()
         self.live[connection] = None
+        if connection._handshaking:
+            self.attend(connection)
+
+    def attend(self, connection: ServiceProtocol) -> None:
+        """Look at a connection in every sweep: it has a short deadline."""
+        self._attended[connection] = None
+
+    def relax(self, connection: ServiceProtocol) -> None:
+        """Look at a connection only now and then again."""
+        if not connection._closing:
+            self._attended.pop(connection, None)
 
     def remove(self, connection: ServiceProtocol) -> None:
         """Forget a connection."""
         del self.live[connection]
+        self._attended.pop(connection, None)
         self.limits.release(connection.host or "")
         if not self.live:
             empty, self._empty = self._empty, []
@@ -254,7 +278,11 @@ class Connections:
         """End the connections whose time is up."""
         now = self.now()
         cut = self._cut_at is not None and now >= self._cut_at
-        for connection in list(self.live):
+        looked_at = self._attended
+        self._sweeps += 1
+        if self._cut_at is not None or self._sweeps % self._look_every == 0:
+            looked_at = self.live
+        for connection in list(looked_at):
             try:
                 if cut:
                     self._abort(connection, "drain-timeout")

@@ -1,4 +1,4 @@
-"""Room for connections among the process's file descriptors."""
+"""How many connections the system's limit on descriptors has room for."""
 
 from __future__ import annotations
 
@@ -8,13 +8,18 @@ import resource
 RESERVED_DESCRIPTORS = 64
 
 
-def connection_limit(wanted: int) -> int:
+def connection_limit(wanted: int, each: int = 1, others: int = 0) -> int:
     """
-    Make room for C{wanted} connections among the descriptors, if the system
-    lets us, and give how many there is room for (at least 1).
+    Make room for connections among the descriptors, if the system lets us.
+
+    @param wanted: How many connections there may be.
+    @param each: How many descriptors a connection takes.
+    @param others: How many descriptors are wanted for something else.
+    @return: How many connections there is room for, at least 1.
     """
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    needed = wanted + RESERVED_DESCRIPTORS
+    kept = RESERVED_DESCRIPTORS + others
+    needed = wanted * each + kept
     if soft < needed and soft != resource.RLIM_INFINITY:
         soft = needed if hard == resource.RLIM_INFINITY else min(needed, hard)
         try:
@@ -22,5 +27,5 @@ def connection_limit(wanted: int) -> int:
         except (OSError, ValueError):
             # A sandbox or the kernel's own limit: what there is has to do.
             soft = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
-        return max(1, min(wanted, soft - RESERVED_DESCRIPTORS))
+        return max(1, min(wanted, (soft - kept) // each))
     return wanted

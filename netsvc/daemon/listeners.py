@@ -52,8 +52,8 @@ def _reason(listen: Listen, error: BaseException) -> str:
         return "systemd has passed no such socket"
     if isinstance(error, (CryptoError, SSLError)):
         # A list of library, function and reason; the last one is the outermost.
-        *_, last = error.args[0]
-        return f"its key or certificate cannot be used ({last[-1]})"
+        reasons = [each[-1] for each in error.args[0]] if error.args else []
+        return f"its key or certificate cannot be used ({', '.join(reasons[-1:])})"
     if isinstance(error, InvalidAddressError):
         return f"'{error.address}' is no IPv4 or IPv6 address"
     return str(error) or type(error).__name__

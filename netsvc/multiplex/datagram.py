@@ -230,6 +230,34 @@ class DatagramPort(udp.Port):
             return False
         return True
 
+    def origin(self) -> Any:
+        """
+        Give what L{answer} needs to answer, later, the datagram that is being
+        dispatched now: from the address that it was sent to.
+        """
+        return self._origin if self._pktinfo else [], self._reply_to
+
+    def answer(self, datagram: bytes, origin: Any) -> bool:
+        """
+        Send a datagram to where an earlier one came from.
+
+        What the network or the firewall says against it is counted in C{failed}
+        and raises nothing; so is one that is too long.
+
+        @param origin: What L{origin} gave when that one was dispatched.
+        @return: Whether the kernel took it.
+        """
+        control, to = origin
+        try:
+            if control:
+                self.socket.sendmsg((datagram,), control, 0, to)
+            else:
+                self.socket.sendto(datagram, to)
+        except OSError as e:
+            self.failed[errorcode.get(e.errno or 0, "?")] += 1
+            return False
+        return True
+
     def _check(self, host: str) -> None:
         """
         Check that a host is a literal address: a name would be looked up by

@@ -9,6 +9,7 @@ else is asked of it (time, threads, names, processes) is the reactor's own.
 
 from __future__ import annotations
 
+import os
 import select
 import socket
 from typing import Any
@@ -142,12 +143,15 @@ class Multiplexer(EpollSet):
         L{twisted.internet.interfaces.IReactorSocket.adoptStreamPort}.
         """
         listening: Any
+        if addressFamily != socket.AF_UNIX:
+            self._supported(addressFamily)
+        # Whoever opened it may have left it blocking, as systemd does.
+        os.set_blocking(fileDescriptor, False)
         if addressFamily == socket.AF_UNIX:
             listening = unix.Port._fromListeningDescriptor(
                 self, fileDescriptor, factory
             )
         else:
-            self._supported(addressFamily)
             listening = ListeningPort._fromListeningDescriptor(
                 self, fileDescriptor, addressFamily, factory
             )
@@ -180,6 +184,7 @@ class Multiplexer(EpollSet):
         L{twisted.internet.interfaces.IReactorSocket.adoptDatagramPort}.
         """
         self._supported(addressFamily)
+        os.set_blocking(fileDescriptor, False)
         listening = DatagramPort._fromListeningDescriptor(
             self, fileDescriptor, addressFamily, protocol, maxPacketSize=maxPacketSize
         )

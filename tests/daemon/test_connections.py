@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Callable
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -12,6 +13,7 @@ from twisted.logger import formatEvent
 from netsvc.daemon.connections import (
     DRAIN_QUIET,
     DRAIN_SWEEP,
+    LONGEST_SWEEP,
     SWEEP,
     Connections,
     ServiceFactory,
@@ -149,6 +151,28 @@ class SweepTests(ConnectionsCase):
         self.assertFalse(other.connected)
         failures = self.flushLoggedErrors(ZeroDivisionError)
         self.assertEqual(len(failures), 12 / SWEEP)
+
+    def test_seldom(self) -> None:
+        """With a long idle timeout an idle connection is looked at only every few
+        seconds; one that is being closed is looked at in every sweep."""
+        self.watch(ConnectionLimits(0), idle=600, close=60)
+        idle, closing = self.connect(), self.connect()
+        looks = {idle: 0, closing: 0}
+
+        def count(wire: Wire) -> Callable[[], int]:
+            def progress() -> int:
+                looks[wire] += 1
+                return 0
+
+            return progress
+
+        for wire in looks:
+            wire.protocol.progress = count(wire)
+        closing.fill(b"never taken")
+        closing.protocol.close()
+        self.wait(30)
+        self.assertEqual(looks[idle], 30 / LONGEST_SWEEP)
+        self.assertEqual(looks[closing], 30 / SWEEP)
 
     def test_stop(self) -> None:
         """The stop ends the sweeping, and cuts what is left."""

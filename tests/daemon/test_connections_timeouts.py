@@ -19,7 +19,7 @@ class IdleTests(ConnectionsCase):
         """A connection on which nothing moves is closed, not cut, when its time is
         up, within a sweep."""
         wire = self.connect()
-        self.wait(10)
+        self.wait(10 - SWEEP)
         self.assertTrue(wire.connected)
         self.wait(2 * SWEEP)
         self.assertFalse(wire.connected)

@@ -10,7 +10,6 @@ from __future__ import annotations
 import os
 import re
 import resource
-import select
 import shutil
 import signal
 import socket
@@ -23,6 +22,8 @@ from typing import Any
 from unittest import SkipTest
 
 from twisted.trial.unittest import SynchronousTestCase
+
+from tests.integration.streams import ANSWER, receive
 
 #: Where the commands of the environment under test are.
 COMMANDS = Path(sys.executable).parent
@@ -43,9 +44,6 @@ DEFAULT = ("tcp:7007", "udp:7007")
 
 #: Seconds that a process may take to listen, and to end, on a busy machine.
 PATIENCE = 15.0
-
-#: Seconds that a client waits for an answer that must come.
-ANSWER = 10.0
 
 #: Seconds that a client waits for an answer that must not come.
 SILENCE = 0.3
@@ -359,51 +357,3 @@ class EchoCase(SynchronousTestCase):
             cwd=self.folder,
             timeout=seconds,
         )
-
-
-def receive(client: socket.socket, size: int) -> bytes:
-    """Receive exactly so many bytes, or fewer if the stream ends before."""
-    data = bytearray()
-    while len(data) < size and (piece := client.recv(size - len(data))):
-        data += piece
-    return bytes(data)
-
-
-def receive_all(client: socket.socket) -> bytes:
-    """Receive until the stream ends."""
-    return b"".join(iter(lambda: client.recv(65536), b""))
-
-
-def fill(client: socket.socket) -> int:
-    """Send, without reading, until nothing is taken any more; give how much was."""
-    client.setblocking(False)
-    data = bytes(1 << 20)
-    sent, refused = 0, 0
-    while refused < 10:
-        try:
-            sent += client.send(data)
-            refused = 0
-        except BlockingIOError:
-            refused += 1
-            time.sleep(0.02)
-    return sent
-
-
-def reset(client: socket.socket) -> bool:
-    """Tell whether a stream has been cut, without reading what it holds."""
-    poll = select.poll()
-    poll.register(client, 0)
-    return bool(poll.poll(0))
-
-
-def ended(client: socket.socket, seconds: float = ANSWER) -> bool:
-    """Tell whether a stream ends, cleanly or not, within so many seconds."""
-    client.settimeout(max(seconds, 0.001))
-    try:
-        while client.recv(65536):
-            pass
-    except TimeoutError:
-        return False
-    except OSError:
-        pass
-    return True

@@ -8,15 +8,8 @@ import subprocess
 import sys
 import time
 
-from tests.integration.echo_process import (
-    ANSWER,
-    TCP,
-    UDP,
-    EchoCase,
-    receive,
-    receive_all,
-    tool,
-)
+from tests.integration.echo_process import TCP, UDP, EchoCase, tool
+from tests.integration.streams import ANSWER, receive, receive_all
 
 TEXT = "안녕하세요, 서버님. Hello, Server.\r\n"
 

@@ -16,11 +16,11 @@ from tests.integration.echo_process import (
     EchoCase,
     EchoProcess,
     command,
-    ended,
     need_root,
     until,
 )
 from tests.integration.ping_servers import make_certificate
+from tests.integration.streams import ended
 
 
 class StartTests(EchoCase):

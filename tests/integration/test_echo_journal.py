@@ -20,11 +20,10 @@ from tests.integration.echo_process import (
     EchoCase,
     EchoProcess,
     children,
-    fill,
-    receive,
     until,
 )
 from tests.integration.ping_servers import make_certificate
+from tests.integration.streams import fill, receive
 from tests.integration.test_echo_protocol import tls_listen
 
 KOREAN = "안녕하세요"

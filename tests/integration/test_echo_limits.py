@@ -6,14 +6,8 @@ import os
 import socket
 import time
 
-from tests.integration.echo_process import (
-    TCP,
-    UDP,
-    EchoCase,
-    ended,
-    need_root,
-    until,
-)
+from tests.integration.echo_process import TCP, UDP, EchoCase, need_root, until
+from tests.integration.streams import ended
 
 
 class ConnectionLimitTests(EchoCase):

@@ -12,18 +12,9 @@ import sys
 import threading
 import time
 
-from tests.integration.echo_process import (
-    TCP,
-    EchoCase,
-    ended,
-    fill,
-    receive_all,
-    reset,
-    tool,
-    traced,
-    until,
-)
+from tests.integration.echo_process import TCP, EchoCase, tool, traced, until
 from tests.integration.ping_servers import make_certificate
+from tests.integration.streams import ended, fill, receive_all, reset
 from tests.integration.test_echo_protocol import tls_listen
 
 #: A program that opens sixty descriptors and then runs what follows it.
@@ -323,6 +314,8 @@ class BurstTests(EchoCase):
             self.assert_echo(victim)
             victim.close()
             times.append(time.monotonic() - start)
+        # Who comes last is served when all before it were accepted or refused.
+        self.assert_echo(self.connect(server, "127.0.0.3"))
         for client in opened:
             client.close()
         self.assertEqual(len(opened), count)

@@ -15,18 +15,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from tests.integration.echo_process import (
-    ANSWER,
-    TCP,
-    UDP,
-    EchoCase,
-    EchoProcess,
-    receive,
-    receive_all,
-    tool,
-    until,
-)
+from tests.integration.echo_process import TCP, UDP, EchoCase, EchoProcess, tool, until
 from tests.integration.ping_servers import make_certificate
+from tests.integration.streams import ANSWER, receive, receive_all
 
 #: Sizes at which implementations fail: none, one, powers of two and what is next to
 #: them, Twisted's default of 8192, the largest that IPv4 carries.

@@ -8,13 +8,8 @@ import signal
 import socket
 import sys
 
-from tests.integration.echo_process import (
-    TCP,
-    EchoCase,
-    EchoProcess,
-    receive_all,
-    until,
-)
+from tests.integration.echo_process import TCP, EchoCase, EchoProcess, until
+from tests.integration.streams import receive_all
 
 #: What systemd does for a service with two sockets, before it executes it.
 SYSTEMD = """

@@ -10,7 +10,8 @@ import subprocess
 import threading
 import time
 
-from tests.integration.echo_process import TCP, EchoCase, EchoProcess, fill, until
+from tests.integration.echo_process import TCP, EchoCase, EchoProcess, until
+from tests.integration.streams import fill
 
 #: The size of a large flow.
 LARGE = 20_000_000
