@@ -27,6 +27,9 @@ from netsvc.multiplex.stream import ServerConnection
 #: Seconds that an attempt may last where the reactor wants to know: for ever.
 _NO_TIMEOUT = 86400.0
 
+# One system call less than to set it later.
+_STREAM = socket.SOCK_STREAM | getattr(socket, "SOCK_NONBLOCK", 0)
+
 #: What is called when a connection could not be made.
 Failed = Callable[[Exception], None]
 
@@ -35,6 +38,11 @@ class DialedConnection(ServerConnection):
     """The client's end of a connection that L{dial} has made."""
 
     _tlsClientDefault = True
+
+    def startReading(self) -> None:
+        """Read, but not before the descriptor is handed over."""
+        if self.connected:
+            super().startReading()
 
 
 def _address(host: str, port: int) -> tuple[int, tuple[Any, ...]]:
@@ -70,9 +78,8 @@ class Dial:
         self._protocol = protocol
         self._failed = failed
         family, self._to = _address(host, port)
-        skt = socket.socket(family, socket.SOCK_STREAM)
+        skt = socket.socket(family, _STREAM)
         try:
-            skt.setblocking(False)
             skt.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             error = skt.connect_ex(self._to)
             if error not in (0, EINPROGRESS, EISCONN):
@@ -84,33 +91,29 @@ class Dial:
         self.fileno = skt.fileno
         mux.addWriter(self)
 
-    def _take(self) -> socket.socket | None:
-        """Give the socket, unwatched, to the caller: once."""
-        skt, self._socket = self._socket, None
-        if skt is not None:
-            self._mux.removeWriter(self)
-        return skt
-
     def cancel(self) -> None:
         """Give up; nothing is called any more."""
-        skt = self._take()
+        skt, self._socket = self._socket, None
         if skt is not None:
+            self._mux.forget(self)
             skt.close()
 
     # IReadWriteDescriptor
 
     def doWrite(self) -> None:
         """The attempt has ended: see how."""
-        skt = self._take()
+        skt = self._socket
         if skt is None:
             return
         error = skt.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
         if error:
-            skt.close()
+            self.cancel()
             self._failed(getConnectError((error, os.strerror(error))))
             return
-        protocol = self._protocol
-        transport = DialedConnection(skt, protocol, self._to, None, 0, self._mux)
+        self._socket = None
+        protocol, mux = self._protocol, self._mux
+        transport = DialedConnection(skt, protocol, self._to, None, 0, mux)
+        mux.hand_over(self, transport)
         protocol.makeConnection(transport)
 
     def doRead(self) -> None:

@@ -101,6 +101,40 @@ class EpollSet(_DisconnectSelectableMixin):
         """Stop calling C{writer.doWrite}."""
         self._unwant(writer, _OUT)
 
+    def forget(self, selectable: Any) -> None:
+        """
+        Remove a selectable whose descriptor is closed next.
+
+        The kernel does not drop by itself what a copy holds open, say in a
+        child process: its events would come for ever.
+        """
+        fd = selectable.fileno()
+        if self._handles.get(fd) is not selectable:
+            return
+        with suppress(OSError):
+            self._epoll.unregister(fd)
+        del self._handles[fd]
+        del self._masks[fd]
+        self._reads.pop(fd, None)
+        if not self._handles:
+            self._settle()
+
+    def hand_over(self, writer: Any, reader: Any) -> None:
+        """
+        Let another selectable have a descriptor, and read from it from now on.
+
+        @param writer: Who waited to write to it, and nothing else.
+        @param reader: Who gets it.
+        """
+        fd = reader.fileno()
+        if self._handles.get(fd) is not writer:
+            self._want(reader, _IN)
+            return
+        self._epoll.modify(fd, _IN)
+        self._handles[fd] = reader
+        self._masks[fd] = _IN
+        self._reads[fd] = (reader.doRead, reader)
+
     def update_reader(self, reader: Any) -> None:
         """Note that C{reader.doRead} is another method now."""
         fd = reader.fileno()

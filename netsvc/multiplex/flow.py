@@ -297,8 +297,7 @@ class Flow:
     def source_lost(self) -> None:
         """The source is gone, with bytes perhaps unread: end the sink hard."""
         self._detach()
-        if self.sink is not self.source:
-            self.sink.abortConnection()
+        self.sink.abortConnection()
 
     # IPushProducer, for the sink.
 

@@ -353,7 +353,8 @@ class ServerConnection(_Stream, tcp.Server):
         Take an accepted socket.
 
         This does what L{tcp.Server}'s does, but for the texts that only logs
-        need: they are made when they are asked for.
+        need: they are made when they are asked for. A protocol with a true
+        C{begins_paused} is not read for before it resumes.
 
         @param sock: The socket.
         @param protocol: What it is for.
@@ -375,7 +376,8 @@ class ServerConnection(_Stream, tcp.Server):
         self._tempDataLen = 0
         if len(client) != 2:
             self._addressType = IPv6Address
-        self.startReading()
+        if not getattr(protocol, "begins_paused", False):
+            self.startReading()
         self.connected = 1
 
     def connectionLost(self, reason: Failure) -> None:
@@ -388,8 +390,8 @@ class ServerConnection(_Stream, tcp.Server):
         if self.producer is not None:
             self.producer.stopProducing()
             self.producer = None
-        self.stopReading()
-        self.stopWriting()
+        self.reactor.forget(self)
+        self._armed = False
         self._closeSocket(not issubclass(reason.type or object, ConnectionAborted))
         protocol = self.protocol
         del self.protocol
@@ -398,18 +400,13 @@ class ServerConnection(_Stream, tcp.Server):
         self._let_go()
         protocol.connectionLost(reason)
 
-    # Texts, made when they are asked for; that logstr can be set is all that
-    # Twisted needs where it adopts a connection.
+    # Texts, made when they are asked for. (Nobody sets logstr.)
 
     @property
-    def logstr(self) -> str:
+    def logstr(self) -> str:  # type: ignore[override]
         """What marks log lines about this connection."""
         protocol = getattr(self, "protocol", None)
         return f"{self._getLogPrefix(protocol)},{self.sessionno},{self.hostname}"
-
-    @logstr.setter
-    def logstr(self, text: str) -> None:
-        pass
 
     @property
     def repstr(self) -> str:

@@ -128,6 +128,33 @@ class HalfRecorder(Recorder):
         self.halves.append("write")
 
 
+class Producer:
+    """
+    A producer that writes down what it is told.
+
+    @ivar calls: What it was told.
+    @ivar on_resume: Called when it is resumed.
+    """
+
+    def __init__(self) -> None:
+        """Start with no call."""
+        self.calls: list[str] = []
+        self.on_resume: Callable[[], object] = lambda: None
+
+    def pauseProducing(self) -> None:
+        """Note it."""
+        self.calls.append("pause")
+
+    def resumeProducing(self) -> None:
+        """Note it."""
+        self.calls.append("resume")
+        self.on_resume()
+
+    def stopProducing(self) -> None:
+        """Note it."""
+        self.calls.append("stop")
+
+
 class Descriptor:
     """
     A selectable that counts its calls, and does no more unless it is told to.

@@ -1,169 +1,24 @@
-"""Tests of how L{netsvc.multiplex.datagram} reads, answers and counts."""
+"""Tests of how L{netsvc.multiplex.datagram} reads, and where answers leave from."""
 
 from __future__ import annotations
 
-import socket
 import struct
-from collections.abc import Callable
-from errno import (
-    EAGAIN,
-    ECONNREFUSED,
-    EINVAL,
-    EMSGSIZE,
-    ENETUNREACH,
-    ENOBUFS,
-    ENOTCONN,
-    EPERM,
-)
+from errno import ECONNREFUSED, EMSGSIZE, EPERM
+from functools import partial
 from ipaddress import IPv4Address, IPv6Address
 from typing import Any
 
-from twisted.internet.error import InvalidAddressError, MessageLengthError
 from twisted.internet.interfaces import IListeningPort, IUDPTransport
-from twisted.internet.protocol import DatagramProtocol
 from zope.interface.verify import verifyObject
 
-from netsvc.multiplex import datagram
-from netsvc.multiplex.datagram import CHECKED, DRAIN, MAX_DATAGRAM, DatagramPort
-from tests.multiplex.fakes import MultiplexTestCase
-
-CLIENT = ("192.0.2.1", 50_000)
-CLIENT6 = ("2001:db8::1", 50_000, 0, 0)
-
-
-def asked4(address: str, index: int = 1) -> tuple[int, int, bytes]:
-    """Return what the kernel says of a datagram to an IPv4 address."""
-    local = IPv4Address(address).packed
-    return (socket.IPPROTO_IP, 8, struct.pack("I4s4s", index, local, local))
-
-
-def asked6(address: str, index: int = 3) -> tuple[int, int, bytes]:
-    """Return what the kernel says of a datagram to an IPv6 address."""
-    info = struct.pack("16sI", IPv6Address(address).packed, index)
-    return (socket.IPPROTO_IPV6, socket.IPV6_PKTINFO, info)
-
-
-class DatagramSocket:
-    """
-    A UDP socket without a network.
-
-    @ivar inbox: What arrives: data, sender and where it was sent to, or an error.
-    @ivar sent: What was sent: data, address, control messages.
-    @ivar errors: What the next sends raise; after them they succeed.
-    @ivar options: The options that were set.
-    """
-
-    def __init__(self) -> None:
-        """Start with nothing in it."""
-        self.inbox: list[Any] = []
-        self.sent: list[tuple[bytes, Any, Any]] = []
-        self.errors: list[OSError | None] = []
-        self.options: list[tuple[int, ...]] = []
-        self.name: tuple[Any, ...] = ("127.0.0.1", 7007)
-        self.reads = 0
-
-    def _next(self) -> Any:
-        self.reads += 1
-        if not self.inbox:
-            raise BlockingIOError(EAGAIN, "")
-        item = self.inbox.pop(0)
-        if isinstance(item, OSError):
-            raise item
-        return item
-
-    def recvfrom(self, size: int) -> tuple[bytes, Any]:
-        """Receive."""
-        data, addr, _ = self._next()
-        return data[:size], addr
-
-    def recvmsg(self, size: int, ancillary: int) -> tuple[bytes, Any, int, Any]:
-        """Receive, with control messages."""
-        data, addr, control = self._next()
-        return data[:size], control, 0, addr
-
-    def _keep(self, data: bytes, addr: Any, control: Any) -> int:
-        error = self.errors.pop(0) if self.errors else None
-        if error is not None:
-            raise error
-        self.sent.append((data, addr, control))
-        return len(data)
-
-    def sendto(self, data: bytes, addr: Any) -> int:
-        """Send."""
-        return self._keep(data, addr, None)
-
-    def send(self, data: bytes) -> int:
-        """Send to the connected peer."""
-        return self._keep(data, None, None)
-
-    def sendmsg(self, pieces: Any, control: Any, flags: int, addr: Any) -> int:
-        """Send with control messages."""
-        return self._keep(b"".join(pieces), addr, control)
-
-    def setsockopt(self, *option: Any) -> None:
-        """Set an option."""
-        if option[1] == 33 and "force" in self.name:
-            raise OSError(EPERM, "")
-        self.options.append(option)
-
-    def getsockopt(self, *option: int) -> bytes:
-        """Say how many datagrams were dropped."""
-        raise OSError(ENOTCONN, "")
-
-    def getsockname(self) -> tuple[Any, ...]:
-        """Return the local address."""
-        return self.name
-
-
-class Peer(DatagramProtocol):
-    """
-    A protocol that writes down what it receives.
-
-    @ivar received: The datagrams and their senders.
-    @ivar refusals: How often a connected peer refused.
-    @ivar on_datagram: Called with each.
-    """
-
-    transport: Any
-
-    def __init__(self) -> None:
-        """Start with none."""
-        self.received: list[tuple[bytes, Any]] = []
-        self.refusals = 0
-        self.on_datagram: Callable[[bytes, Any], object] = lambda data, addr: None
-
-    def datagramReceived(self, data: bytes, addr: Any) -> None:
-        """Keep it."""
-        self.received.append((data, addr))
-        self.on_datagram(data, addr)
-
-    def connectionRefused(self) -> None:
-        """Count it."""
-        self.refusals += 1
-
-
-class DatagramTestCase(MultiplexTestCase):
-    """
-    A test with ports that have no network.
-
-    @ivar socket: The socket of the last port.
-    @ivar peer: The protocol of the last port.
-    """
-
-    def port(self, interface: str = "127.0.0.1") -> Any:
-        """Return a bound port."""
-        self.socket = DatagramSocket()
-        self.peer = Peer()
-        port: Any = DatagramPort(7007, self.peer, interface, MAX_DATAGRAM, self.mux)
-        port.socket = self.socket
-        port.connected = True
-        port._pktinfo = interface in ("", "0.0.0.0", "::")
-        self.peer.transport = port
-        return port
-
-    def echo(self) -> None:
-        """Have the protocol answer each datagram with itself."""
-        self.peer.on_datagram = self.peer.transport.write
+from netsvc.multiplex.datagram import CHECKED, DRAIN
+from tests.multiplex.datagram_case import (
+    CLIENT,
+    CLIENT6,
+    DatagramTestCase,
+    asked4,
+    asked6,
+)
 
 
 class ReadTests(DatagramTestCase):
@@ -325,108 +180,40 @@ class OriginTests(DatagramTestCase):
         self.assertEqual(last[1], IPv4Address(0x7F000000 + CHECKED + 9).packed)
 
 
-class WriteTests(DatagramTestCase):
-    """Tests of C{write}."""
+class LaterAnswerTests(DatagramTestCase):
+    """Tests of C{origin} and C{answer}."""
 
-    def test_taken(self) -> None:
-        """The caller is told whether the kernel has taken a datagram."""
-        port = self.port()
-        self.assertIs(port.write(b"x", CLIENT), True)
-        self.assertIs(port.write(b"", CLIENT), True)
-        self.assertEqual(self.socket.sent, [(b"x", CLIENT, None), (b"", CLIENT, None)])
+    def note(self, port: Any, origins: list[Any], data: bytes, addr: Any) -> None:
+        """Answer at once, and note what it takes to answer later."""
+        port.write(b"now", addr)
+        origins.append(port.origin())
+
+    def test_answer(self) -> None:
+        """A later answer goes where, and leaves from where, one at once would."""
+        for interface in ("0.0.0.0", "127.0.0.1"):
+            port = self.port(interface)
+            origins: list[Any] = []
+            self.peer.on_datagram = partial(self.note, port, origins)
+            other = ("192.0.2.2", 9)
+            self.socket.inbox = [
+                (b"1", CLIENT, [asked4("127.0.0.2")]),
+                (b"2", other, [asked4("127.0.0.3")]),
+                (b"3", other, []),
+            ]
+            port.doRead()
+            at_once, self.socket.sent = self.socket.sent, []
+            for origin in origins:
+                self.assertTrue(port.answer(b"now", origin))
+            self.assertEqual(
+                [(data, addr, control or None) for data, addr, control in at_once],
+                self.socket.sent,
+            )
 
     def test_errors(self) -> None:
-        """What is wrong with one destination is counted, and raises nothing."""
-        port = self.port()
-        errnos = [EPERM, ENETUNREACH, EINVAL, EAGAIN, ENOBUFS, ECONNREFUSED, EPERM]
+        """What is wrong with an answer is counted, and raises nothing."""
+        port = self.port("0.0.0.0")
+        errnos = [EPERM, EMSGSIZE]
         self.socket.errors = [OSError(errno, "") for errno in errnos]
         for _ in errnos:
-            self.assertIs(port.write(b"x", CLIENT), False)
-        self.assertEqual(
-            port.failed,
-            {
-                "EPERM": 2,
-                "ENETUNREACH": 1,
-                "EINVAL": 1,
-                "EAGAIN": 1,
-                "ENOBUFS": 1,
-                "ECONNREFUSED": 1,
-            },
-        )
-        self.assertIs(port.write(b"x", CLIENT), True)
-
-    def test_answer_errors(self) -> None:
-        """An answer that cannot be sent is counted; the next one is sent."""
-        for interface in ("127.0.0.1", "0.0.0.0"):
-            port = self.port(interface)
-            self.echo()
-            self.socket.inbox = [(b"1", ("192.0.2.1", 0), []), (b"2", CLIENT, [])]
-            self.socket.errors = [OSError(EINVAL, "")]
-            port.doRead()
-            self.assertEqual([data for data, _, _ in self.socket.sent], [b"2"])
-            self.assertEqual(port.failed, {"EINVAL": 1})
-
-    def test_too_long(self) -> None:
-        """A datagram that cannot exist is the caller's mistake."""
-        port = self.port()
-        self.socket.errors = [OSError(EMSGSIZE, "")]
-        self.assertRaises(MessageLengthError, port.write, bytes(65_508), CLIENT)
-        self.assertEqual(port.failed, {})
-
-    def test_connected(self) -> None:
-        """A connected port writes to its peer only, and hears that it refuses."""
-        port = self.port()
-        port._connectedAddr = CLIENT
-        self.assertIs(port.write(b"1"), True)
-        self.assertIs(port.write(b"2", CLIENT), True)
-        self.assertRaises(AssertionError, port.write, b"3", ("192.0.2.2", 9))
-        self.socket.errors = [OSError(ECONNREFUSED, "")]
-        self.assertIs(port.write(b"4"), False)
-        self.assertEqual(self.socket.sent, [(b"1", None, None), (b"2", None, None)])
-        self.assertEqual(self.peer.refusals, 1)
-
-    def test_no_destination(self) -> None:
-        """A port that is not connected needs an address."""
-        self.assertRaises(AssertionError, self.port().write, b"x")
-
-    def test_hosts(self) -> None:
-        """Only literal addresses of the port's family are taken: no look-ups."""
-        port = self.port()
-        for host in ("localhost", "example.org", "::1", "1.2.3", ""):
-            self.assertRaises(InvalidAddressError, port.write, b"x", (host, 7))
-        self.assertTrue(port.write(b"x", ("<broadcast>", 7)))
-        port = self.port("::1")
-        for host in ("localhost", "192.0.2.1", "<broadcast>"):
-            self.assertRaises(InvalidAddressError, port.write, b"x", (host, 7))
-        self.assertTrue(port.write(b"x", ("2001:db8::9", 7)))
-
-    def test_bounded(self) -> None:
-        """The memory of addresses that were checked is bounded."""
-        port = self.port()
-        for number in range(CHECKED + 10):
-            port.write(b"x", (str(IPv4Address(0x0A000000 + number)), 7))
-        self.assertLessEqual(len(port._checked), CHECKED)
-        self.assertEqual(len(self.socket.sent), CHECKED + 10)
-
-
-class OptionTests(DatagramTestCase):
-    """Tests of the socket options of a port."""
-
-    def test_receive_buffer(self) -> None:
-        """A large buffer is asked for by force, and politely where that is refused."""
-        port = self.port()
-        port._enlarge()
-        self.socket.name = ("force",)
-        port._enlarge()
-        size = datagram.RECEIVE_BUFFER
-        self.assertEqual(
-            self.socket.options,
-            [
-                (socket.SOL_SOCKET, 33, size),
-                (socket.SOL_SOCKET, socket.SO_RCVBUF, size),
-            ],
-        )
-
-    def test_no_counter(self) -> None:
-        """A system that does not count drops has none."""
-        self.assertEqual(self.port().kernel_drops, 0)
+            self.assertIs(port.answer(b"x", ([], CLIENT)), False)
+        self.assertEqual(port.failed, {"EPERM": 1, "EMSGSIZE": 1})

@@ -137,6 +137,45 @@ class RegistrationTests(MultiplexTestCase):
         self.mux.removeAll()
 
 
+class HandOverTests(MultiplexTestCase):
+    """Tests of descriptors that change hands, and of those that are closed next."""
+
+    def test_handed_over(self) -> None:
+        """Who gets a descriptor reads from it; who had it is not called any more."""
+        near, far = self.sockets()
+        writer, reader = Descriptor(near), Descriptor(near)
+        self.mux.addWriter(writer)
+        self.mux.hand_over(writer, reader)
+        far.send(b"x")
+        self.reactor.wake()
+        self.assertEqual((writer.writes, reader.reads, reader.writes), (0, 1, 0))
+        self.assertEqual(self.mux.getReaders(), [reader])
+        self.assertEqual(self.mux.getWriters(), [])
+        self.mux.removeAll()
+
+    def test_handed_over_unregistered(self) -> None:
+        """It does not matter whether the former owner was waiting."""
+        near, far = self.sockets()
+        reader = Descriptor(near)
+        self.mux.hand_over(Descriptor(near), reader)
+        far.send(b"x")
+        self.reactor.wake()
+        self.assertEqual(reader.reads, 1)
+        self.mux.removeAll()
+
+    def test_forgotten(self) -> None:
+        """What is forgotten waits for nothing any more, and need not have waited."""
+        near, far = self.sockets()
+        descriptor = Descriptor(near)
+        self.mux.forget(descriptor)
+        self.mux.addReader(descriptor)
+        self.mux.addWriter(descriptor)
+        self.mux.forget(descriptor)
+        far.send(b"x")
+        self.assertFalse(self.reactor.wake())
+        self.assertEqual(self.reactor.readers, [])
+
+
 class FairnessTests(MultiplexTestCase):
     """Tests of the bounds of a wake-up."""
 

@@ -238,6 +238,27 @@ class DescriptorReuseTests(MultiplexTestCase):
         self.assertEqual(self.mux.getReaders(), [heir])
         self.mux.removeAll()
 
+    def test_taken_over_in_a_batch(self) -> None:
+        """Who has lost its number in a batch is not called for its last event."""
+        near, far = self.sockets()
+        victim_near, victim_far = self.sockets()
+        other, _ = self.sockets()
+        first, victim = Descriptor(near), Descriptor(victim_near)
+        heir = Descriptor(victim_near)
+
+        def take_over() -> None:
+            os.dup2(other.fileno(), victim_near.fileno())
+            self.mux.addWriter(heir)
+
+        first.on_read = take_over
+        for descriptor in (first, victim):
+            self.mux.addReader(descriptor)
+        far.send(b"x")
+        victim_far.send(b"x")
+        self.reactor.wake()
+        self.assertEqual((first.reads, victim.reads), (1, 0))
+        self.mux.removeAll()
+
     def test_taken_over_while_open(self) -> None:
         """A number can change its owner without having been closed."""
         near, far = self.sockets()
@@ -272,6 +293,22 @@ class DescriptorReuseTests(MultiplexTestCase):
         self.mux.removeReader(descriptor)
         self.mux.removeWriter(descriptor)
         self.assertEqual(self.reactor.readers, [])
+
+
+class SharedDescriptorTests(MultiplexTestCase):
+    """Tests of sockets that somebody else holds open, too, as a child process may."""
+
+    def test_closed_connection(self) -> None:
+        """The end of a connection is the end of its events, whoever else has it."""
+        protocol, transport, far = self.connect()
+        _, bystander, _ = self.connect()
+        copy = os.dup(transport.fileno())
+        self.addCleanup(os.close, copy)
+        transport.connectionLost(connectionDone)
+        far.send(b"for the other")
+        self.assertEqual(self.reactor.settle(), 0)
+        self.assertEqual(protocol.data, b"")
+        self.assertTrue(bystander.connected)
 
 
 class RemovalTests(MultiplexTestCase):

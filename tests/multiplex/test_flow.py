@@ -118,9 +118,11 @@ class MoveTests(FlowTestCase):
         for number in range(SHORT_MOVES - 1):
             self.carry(sender, receiver, b"short")
             self.assertIsNotNone(flow._pipe, number)
-        self.carry(sender, receiver, bytes(BULK))
-        for _ in range(SHORT_MOVES):
+        self.carry(sender, receiver, bytes(BULK))  # not in a row
+        for _ in range(SHORT_MOVES - 1):
             self.carry(sender, receiver, b"short")
+        self.assertIsNotNone(flow._pipe)
+        self.carry(sender, receiver, b"short")
         self.assertIsNone(flow._pipe)
         self.assertEqual(len(self.pool._idle), 1)
         self.assertEqual(self.carry(sender, receiver, b"still here"), b"still here")
@@ -244,6 +246,16 @@ class BackpressureTests(FlowTestCase):
         sender.send(b"echoed")
         self.reactor.settle()
         self.assertEqual(receive(sender), b"banner echoed")
+
+    def test_written_by_another(self) -> None:
+        """What another writes to the sink in a batch keeps its place in the order."""
+        flow, sender, receiver = self.flow()
+        protocol, _, far = self.connect()
+        protocol.on_data = flow.sink.write
+        far.send(b"first ")
+        sender.send(b"second")
+        self.reactor.wake()
+        self.assertEqual(receive(receiver), b"first second")
 
     def test_busy_sink(self) -> None:
         """A sink that has a producer is refused, and nothing is changed."""

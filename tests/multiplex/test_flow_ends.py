@@ -138,6 +138,18 @@ class EndTests(FlowTestCase):
             else:
                 self.assertEqual(getattr(protocol, "halves", None), halves)
 
+    def test_read_again(self) -> None:
+        """A source that is read after its end has ended: it tells so again."""
+        protocol = HalfRecorder()
+        flow, sender, receiver = self.flow(protocol=protocol)
+        sender.shutdown(socket.SHUT_WR)
+        self.reactor.settle()
+        flow.source.resumeProducing()
+        self.reactor.settle()
+        self.assertEqual(protocol.halves, ["read", "read"])
+        flow.sink.write(b"free")
+        self.assertEqual(receive(receiver), b"free")
+
     def test_end_in_a_pipe(self) -> None:
         """An end that is met while splicing gives the pipe back."""
         flow, sender, receiver = self.flow()
@@ -186,6 +198,20 @@ class EndTests(FlowTestCase):
             self.assertFalse(flow.sink.connected)
             self.assertTrue(flow.source._aborting)
             self.assertEqual(self.pool._taken, 0)
+
+    def test_stopped(self) -> None:
+        """A flow that is stopped leaves two connections, and the source unread."""
+        flow, sender, receiver = self.flow()
+        self.carry(sender, receiver, bytes(2 * READ_SIZE))
+        flow.stop()
+        flow.stop()
+        sender.send(b"unread")
+        self.reactor.settle()
+        self.assertEqual(receive(receiver), b"")
+        self.assertTrue(flow.source.connected and flow.sink.connected)
+        self.assertEqual(self.pool._taken, 0)
+        flow.sink.write(b"free")
+        self.assertEqual(receive(receiver), b"free")
 
     def test_protocol_raises(self) -> None:
         """A flow ends even if the protocol cannot bear the end of its connection."""

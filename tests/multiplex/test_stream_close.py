@@ -22,11 +22,11 @@ from netsvc.multiplex import pending
 from tests.multiplex.fakes import (
     HalfRecorder,
     MultiplexTestCase,
+    Producer,
     ServerContext,
     ended,
     receive,
 )
-from tests.multiplex.test_stream_write import Producer
 
 
 class LoseConnectionTests(MultiplexTestCase):
@@ -165,6 +165,21 @@ class HalfCloseTests(MultiplexTestCase):
         self.assertEqual(receive(far), b"echo")
         self.assertTrue(ended(far))
 
+    def test_answer_and_end_in_a_batch(self) -> None:
+        """An answer and the end of the output leave in the same wake-up."""
+        protocol, transport, far = self.connect(HalfRecorder())
+
+        def answer(data: bytes) -> None:
+            transport.write(b"answer")
+            transport.loseWriteConnection()
+
+        protocol.on_data = answer
+        far.send(b"question")
+        self.reactor.wake()
+        self.assertEqual(receive(far), b"answer")
+        self.assertTrue(ended(far))
+        self.assertEqual(protocol.halves, ["write"])
+
 
 class AbortTests(MultiplexTestCase):
     """Tests of C{abortConnection}."""
@@ -222,6 +237,18 @@ class InterfaceTests(MultiplexTestCase):
             IConsumer,
         ):
             self.assertTrue(verifyObject(interface, transport))
+
+    def test_begins_paused(self) -> None:
+        """A protocol can ask not to be read for before it resumes."""
+        protocol: Any = HalfRecorder()
+        protocol.begins_paused = True
+        _, transport, far = self.connect(protocol)
+        far.send(b"early")
+        self.assertEqual(self.reactor.settle(), 0)
+        self.assertEqual(protocol.data, b"")
+        transport.resumeProducing()
+        self.reactor.settle()
+        self.assertEqual(protocol.data, b"early")
 
     def test_texts(self) -> None:
         """The texts for logs name the protocol and the peer, also after the end."""

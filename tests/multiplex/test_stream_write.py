@@ -2,45 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from errno import EAGAIN, ECONNRESET, ENOBUFS, EPIPE
-from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as st
 from twisted.internet.error import ConnectionLost
 from twisted.internet.protocol import connectionDone
 
-from netsvc.multiplex import fan_out, pending
+from netsvc.multiplex import pending
 from netsvc.multiplex.stream import READ_SIZE
-from tests.multiplex.fakes import MultiplexTestCase, receive
-
-
-class Producer:
-    """
-    A producer that writes down what it is told.
-
-    @ivar calls: What it was told.
-    @ivar on_resume: Called when it is resumed.
-    """
-
-    def __init__(self) -> None:
-        """Start with no call."""
-        self.calls: list[str] = []
-        self.on_resume: Callable[[], object] = lambda: None
-
-    def pauseProducing(self) -> None:
-        """Note it."""
-        self.calls.append("pause")
-
-    def resumeProducing(self) -> None:
-        """Note it."""
-        self.calls.append("resume")
-        self.on_resume()
-
-    def stopProducing(self) -> None:
-        """Note it."""
-        self.calls.append("stop")
+from tests.multiplex.fakes import MultiplexTestCase, Producer, receive
 
 
 class WriteTests(MultiplexTestCase):
@@ -316,6 +287,15 @@ class ProducerTests(MultiplexTestCase):
         self.assertEqual(producer.calls, ["resume"] * 4)
         self.assertEqual(self.mux.getWriters(), [])
 
+    def test_pull_after_a_write(self) -> None:
+        """A pull producer that writes nothing at first is asked once more."""
+        _, transport, _ = self.connect()
+        transport.write(b"sent already")
+        producer = Producer()
+        transport.registerProducer(producer, False)
+        self.reactor.settle()
+        self.assertEqual(producer.calls, ["resume", "resume"])
+
     def test_one_at_a_time(self) -> None:
         """A second producer is refused; after the first has gone it is taken."""
         _, transport, _ = self.connect()
@@ -345,75 +325,3 @@ class ProducerTests(MultiplexTestCase):
         transport.resumeProducing()
         self.reactor.settle()
         self.assertEqual(protocol.data, b"x")
-
-
-class FanOutTests(MultiplexTestCase):
-    """Tests of L{fan_out}: it does what C{write} does."""
-
-    def members(self, count: int) -> list[tuple[Any, Any, Any]]:
-        """Return connections."""
-        return [self.connect() for _ in range(count)]
-
-    def test_in_a_batch(self) -> None:
-        """Each member receives all messages of a batch in one send."""
-        members = self.members(5)
-        transports = [transport for _, transport, _ in members]
-        counting = [self.counting(transport) for transport in transports]
-        sender, _, sender_far = members[0]
-
-        def spread(data: bytes) -> None:
-            for line in data.splitlines(keepends=True):
-                fan_out(line, transports)
-
-        sender.on_data = spread
-        sender_far.send(b"one\ntwo\n")
-        self.reactor.wake()
-        for (_, _, far), counted in zip(members, counting, strict=True):
-            self.assertEqual(receive(far), b"one\ntwo\n")
-            self.assertEqual(counted.sizes, [8])
-
-    def test_outside_a_batch(self) -> None:
-        """Without a batch each member is written to at once."""
-        members = self.members(3)
-        fan_out(b"now", (transport for _, transport, _ in members))
-        self.assertEqual([receive(far) for _, _, far in members], [b"now"] * 3)
-
-    def test_unlike_members(self) -> None:
-        """Members that are lost, full, or no streams are written to as ever."""
-        (sender, _, sender_far), lost, full, plain = self.members(4)
-        lost[1].connectionLost(connectionDone)
-        written = self.fill(full[1])
-        other: list[bytes] = []
-
-        class Other:
-            """Some other transport."""
-
-            write = other.append
-
-        transports = [lost[1], full[1], Other(), plain[1]]
-        sender.on_data = lambda data: fan_out(data, transports)
-        sender_far.send(b"hello")
-        self.reactor.wake()
-        self.assertEqual(other, [b"hello"])
-        self.assertEqual(receive(plain[2]), b"hello")
-        received = b""
-        for _ in range(20):
-            received += receive(full[2])
-            self.reactor.wake()
-        self.assertEqual(received, written + b"hello")
-
-    def test_large(self) -> None:
-        """A member that gets more than a buffer in one batch gets all of it."""
-        (sender, transport, far), _ = self.members(2)
-
-        def spread(data: bytes) -> None:
-            for size in (READ_SIZE, READ_SIZE, 1):
-                fan_out(bytes(size), [transport])
-
-        sender.on_data = spread
-        far.send(b"go")
-        received = 0
-        for _ in range(20):
-            self.reactor.wake()
-            received += len(receive(far))
-        self.assertEqual(received, 2 * READ_SIZE + 1)
