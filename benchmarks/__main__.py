@@ -10,11 +10,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from types import FrameType
 
-from benchmarks import lecture, machine, network, report, suite
+from benchmarks import lecture, machine, network, proxies, report, suite
 from benchmarks.errors import BenchError
 from benchmarks.peers import NAMES
 from benchmarks.programs import Workshop
-from benchmarks.row import Row
+from benchmarks.row import ROUNDS, Row
 from benchmarks.rows import ALL
 
 MODELS = "models"
@@ -23,17 +23,20 @@ ROOT = Path(__file__).parents[1]
 
 def parser() -> argparse.ArgumentParser:
     """Return the parser of the command line."""
-    listing = "\n".join(f"  {row.name:10} {row.title}" for row in ALL)
+    listing = "\n".join(f"  {row.name:16} {row.title}" for row in ALL)
     result = argparse.ArgumentParser(
         prog="scripts/bench",
         description="Compare netsvc with its peers: CPU time per unit of work.",
-        epilog=f"rows:\n{listing}\n  {MODELS:10} the models of server programs, for "
+        epilog=f"rows:\n{listing}\n  {MODELS:16} the models of server programs, for "
         "people who learn (only by itself)",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     result.add_argument("rows", nargs="*", metavar="ROW", help="default: all rows")
     result.add_argument(
-        "--rounds", type=int, metavar="N", help=f"default 5, of {MODELS} 3"
+        "--rounds",
+        type=int,
+        metavar="N",
+        help=f"default {ROUNDS}, 2 or 3 of the balancer's rows, 3 of {MODELS}",
     )
     result.add_argument(
         "--seconds", type=float, default=2.0, metavar="T", help="of a sample; default 2"
@@ -67,14 +70,18 @@ def chosen_peers(text: str) -> set[str]:
 def chosen_rows(names: Sequence[str]) -> list[Row]:
     """Return the rows of some names in the order of the table; all if none is named.
 
+    C{balance} stands for all rows whose names begin with C{balance-}.
+
     @raise BenchError: at an unknown name.
     """
-    unknown = [name for name in names if name not in {row.name for row in ALL}]
-    if unknown:
-        raise BenchError(
-            f"no row {unknown[0]!r}; there are {', '.join(row.name for row in ALL)}"
-        )
-    return [row for row in ALL if not names or row.name in names]
+    chosen = set()
+    for name in names:
+        found = {each.name for each in ALL if f"{each.name}-".startswith(f"{name}-")}
+        if not found:
+            known = ", ".join(row.name for row in ALL)
+            raise BenchError(f"no row {name!r}; there are {known}")
+        chosen |= found
+    return [row for row in ALL if not names or row.name in chosen]
 
 
 def say(line: str) -> None:
@@ -95,11 +102,16 @@ def compare(workshop: Workshop, arguments: argparse.Namespace) -> int:
     rows, peers = chosen_rows(arguments.rows), chosen_peers(arguments.peers)
     if arguments.write and (len(rows) < len(ALL) or len(peers) < len(NAMES)):
         raise BenchError("--write needs a run of all rows and peers")
-    rounds = arguments.rounds or 5
+    for peer in sorted(peers & {peer for row in rows for peer in row.peers}):
+        if (reason := proxies.missing(peer)) is not None:
+            if arguments.write:
+                raise BenchError(f"--write needs {peer}: {reason}")
+            say(f"bench: without {peer}: {reason}")
+            peers.remove(peer)
     machine.raise_descriptor_limit(max(row.descriptors for row in rows))
     turns = suite.tasks(rows, {row.name: row for row in ALL}, peers)
     meter = machine.Others()
-    results = suite.run(workshop, turns, rounds, say)
+    results = suite.run(workshop, turns, arguments.rounds, say)
     share = meter.share()
     # A row that was run for the sake of another one's target is shown, too.
     shown = [row for row in ALL if any(task.row is row for task in turns)]
@@ -114,7 +126,9 @@ def compare(workshop: Workshop, arguments: argparse.Namespace) -> int:
         where = machine.describe()
         write(
             "performance.md",
-            report.page(rows, results, where, share, rounds, arguments.seconds),
+            report.page(
+                rows, results, where, share, arguments.rounds, arguments.seconds
+            ),
         )
     return 0
 

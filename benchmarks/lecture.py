@@ -8,8 +8,9 @@ from dataclasses import dataclass, field
 
 from benchmarks import machine
 from benchmarks.errors import BenchError
+from benchmarks.load import Load
 from benchmarks.peers import NETSVC, TCP_ECHO
-from benchmarks.programs import Command, Load, Server, Workshop, python
+from benchmarks.programs import Command, Server, Workshop, python
 from benchmarks.report import markdown, number, others, template
 
 #: How many clients are connected, and how many of them talk.

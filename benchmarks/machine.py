@@ -42,6 +42,12 @@ def raise_descriptor_limit(needed: int) -> None:
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
+def descriptor_limit() -> int:
+    """Return how many open files a process that we start may have."""
+    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return 1 << 20 if soft == resource.RLIM_INFINITY else soft
+
+
 def cpu_seconds(pids: Iterable[int]) -> float:
     """Return the CPU time that living processes have used, all their threads together.
 

@@ -1,4 +1,4 @@
-"""Who is compared: how each server of a kind is started.
+"""Who is compared: how each echo server is started. For proxies see L{proxies}.
 
 The order is the order of the tables. A peer is always as fast as we know how to write
 it plainly; the server under test runs with its defaults.
@@ -15,6 +15,10 @@ C = "C epoll"
 UVLOOP = "uvloop"
 ASYNCIO = "asyncio"
 TWISTED = "stock Twisted"
+HAPROXY = "HAProxy"
+HAPROXY_SPLICE = "HAProxy, splice"
+NGINX = "nginx"
+PORTFORWARD = "twistd portforward"
 
 #: Short names for the command line.
 NAMES = {
@@ -23,6 +27,10 @@ NAMES = {
     "uvloop": UVLOOP,
     "asyncio": ASYNCIO,
     "twisted": TWISTED,
+    "haproxy": HAPROXY,
+    "haproxy-splice": HAPROXY_SPLICE,
+    "nginx": NGINX,
+    "portforward": PORTFORWARD,
 }
 
 
@@ -40,14 +48,9 @@ def _peers(kind: str, netsvc: Command) -> Mapping[str, Command]:
 
 def _netsvc_echo(transport: str) -> Command:
     """C{twistd -n netsvc-echo} as an operator starts it, on a port of ours."""
-    return lambda _, port: [
-        twistd(),
-        "-n",
-        "--pidfile=",
-        "netsvc-echo",
-        "--listen",
-        f"{transport}:{port}:interface={HOST}",
-    ]
+    return lambda _, port: twistd(
+        "netsvc-echo", "--listen", f"{transport}:{port}:interface={HOST}"
+    )
 
 
 TCP_ECHO = _peers("tcp", _netsvc_echo("tcp"))

@@ -1,44 +1,46 @@
-"""The programs a benchmark starts: the C ones compiled, servers, the load generator."""
+"""The programs a benchmark starts: the C ones compiled, servers, their backends."""
 
 from __future__ import annotations
 
-import json
 import os
 import random
-import select
 import shutil
 import signal
 import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import IO, Literal
+from typing import IO, Literal, Self
 
 from benchmarks import machine
 from benchmarks.errors import BenchError
 
 HOST = "127.0.0.1"
 CLIENT = "127.0.1.1"
+
+#: Where the backends of a proxy listen, on the same port as the proxy itself. Several,
+#: as one would soon have used up its client ports when every connection is a new one.
+BACKENDS = ("127.1.0.1", "127.1.0.2", "127.1.0.3", "127.1.0.4")
+
 SERVER_PORTS = range(20000, 32000)
 SOURCES = Path(__file__).parent / "c"
 
-#: Seconds until a server must answer, the load generator must report, a process that
-#: was asked to end must have ended.
+#: Seconds until a server must answer, and until a process that was asked to end must
+#: have ended.
 START_TIMEOUT = 15.0
-LOAD_TIMEOUT = 60.0
 STOP_TIMEOUT = 3.0
-
-#: Seconds that a server gets to finish what the last answer left over.
-REST = 0.02
 
 Kind = Literal["tcp", "udp"]
 
-#: Says whether a server on a port works.
-Ready = Callable[[Kind, int], bool]
+#: What a backend does with what it gets: send it back at once, or all of it at the end.
+BackendKind = Literal["tcp", "udp", "transfer"]
+
+#: Says whether a server on an address and a port works.
+Ready = Callable[[Kind, str, int], bool]
 
 #: Makes the command line of a server that listens on a port.
 Command = Callable[["Workshop", int], Sequence[str]]
@@ -64,6 +66,11 @@ class Workshop:
         """The path of the load generator."""
         return str(self.folder / "load")
 
+    def backend(self, kind: BackendKind, port: int) -> list[str]:
+        """Return the command line of the backends of a proxy."""
+        program = [str(self.folder / kind)] if kind == "transfer" else [self.echo, kind]
+        return [*program, str(port), *BACKENDS]
+
     def compile(self) -> None:
         """Compile the C programs.
 
@@ -74,9 +81,10 @@ class Workshop:
         for target, sources in (
             (self.echo, [SOURCES / "echo.c"]),
             (self.load, sorted(SOURCES.glob("load*.c"))),
+            (str(self.folder / "transfer"), [SOURCES / "transfer.c"]),
         ):
             done = subprocess.run(
-                ["cc", "-O2", "-Wall", "-o", target, *map(str, sources)],
+                ["cc", "-O2", "-Wall", "-pthread", "-o", target, *map(str, sources)],
                 capture_output=True,
                 text=True,
                 check=False,
@@ -119,15 +127,28 @@ def free_port(kind: Kind) -> int:
     raise BenchError("finds no free port to let a server listen on")
 
 
-def answers(kind: Kind, port: int) -> bool:
+def answers(kind: Kind, host: str, port: int) -> bool:
     """Say whether a server gives back what it is sent."""
     # From another address: a TCP socket can connect to itself.
     with probe(kind, CLIENT, 0) as client:
         client.settimeout(0.5)
         try:
-            client.connect((HOST, port))
+            client.connect((host, port))
             client.sendall(b"ready?\r\n")
             return client.recv(64) == b"ready?\r\n"
+        except OSError:
+            return False
+
+
+def transfers(kind: Kind, host: str, port: int) -> bool:
+    """Say whether a server gives as much as it gets, after its client's end."""
+    with probe(kind, CLIENT, 0) as client:
+        client.settimeout(0.5)
+        try:
+            client.connect((host, port))
+            client.sendall(b"nready?")  # see c/transfer.c
+            client.shutdown(socket.SHUT_WR)
+            return len(client.recv(64, socket.MSG_WAITALL)) == len(b"ready?")
         except OSError:
             return False
 
@@ -179,25 +200,30 @@ def end(process: subprocess.Popen[bytes]) -> None:
         process.wait()
 
 
-class Server:
-    """A server under test, from its start until the C{with} block is left."""
+class Program:
+    """A server, from its start until the C{with} block is left."""
 
     def __init__(
-        self, workshop: Workshop, command: Command, kind: Kind, ready: Ready = answers
+        self,
+        workshop: Workshop,
+        name: str,
+        command: Sequence[str],
+        core: int,
+        is_ready: Callable[[], bool],
     ) -> None:
         self._workshop = workshop
-        self._ready = ready
-        self.port = free_port(kind)
-        self._kind = kind
-        self._command = command(workshop, self.port)
-        self._log = workshop.folder / "server.log"
+        self._name = name
+        self._command = command
+        self._core = core
+        self._is_ready = is_ready
+        self._log = workshop.folder / f"{name}.log"
 
-    def __enter__(self) -> Server:
+    def __enter__(self) -> Self:
         """Start it and wait until it answers."""
         with self._log.open("wb") as log:
             self._process = start(
                 self._command,
-                self._workshop.server_core,
+                self._core,
                 self._workshop.folder,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
@@ -222,11 +248,13 @@ class Server:
 
     def _wait_until_ready(self) -> None:
         deadline = time.monotonic() + START_TIMEOUT
-        while not self._ready(self._kind, self.port):
+        while not self._is_ready():
             if has_ended(self._process):
-                raise BenchError(f"the server does not start: {self.last_word()}")
+                raise BenchError(f"the {self._name} does not start: {self.last_word()}")
             if time.monotonic() > deadline:
-                raise BenchError(f"the server does not answer: {self.last_word()}")
+                raise BenchError(
+                    f"the {self._name} does not answer: {self.last_word()}"
+                )
             time.sleep(0.02)
 
     def last_word(self) -> str:
@@ -238,112 +266,65 @@ class Server:
         return machine.session_processes(self.pid)
 
 
-@dataclass(frozen=True)
-class LoadResult:
-    """What the load generator did between its marks."""
+class Server(Program):
+    """A server under test, and what is behind it if it is a proxy.
 
-    units: int
-    errors: int
-    resent: int
-    served: int
-    wall: float
-    cpu: float
-
-
-def parse_result(line: str) -> LoadResult:
-    """Read the last line of the load generator.
-
-    @raise BenchError: if it is no such line.
+    @ivar backend: runs on the load generator's core, and ends after the server.
     """
-    try:
-        found = json.loads(line)
-        return LoadResult(
-            units=int(found["units"]),
-            errors=int(found["errors"]),
-            resent=int(found["resent"]),
-            served=int(found["served"]),
-            wall=float(found["wall"]),
-            cpu=float(found["cpu"]),
+
+    def __init__(
+        self,
+        workshop: Workshop,
+        command: Command,
+        kind: Kind,
+        ready: Ready = answers,
+        behind: BackendKind | None = None,
+    ) -> None:
+        self.port = port = free_port(kind)
+        super().__init__(
+            workshop,
+            "server",
+            command(workshop, port),
+            workshop.server_core,
+            lambda: ready(kind, HOST, port),
         )
-    except (ValueError, KeyError, TypeError) as error:
-        raise BenchError(f"the load generator prints {line!r}") from error
-
-
-@dataclass
-class Load:
-    """One run of the load generator against a server.
-
-    @ivar options: its options by name, C{per_source} for C{--per-source}.
-    """
-
-    workshop: Workshop
-    server: Server
-    mode: str
-    options: Mapping[str, float]
-
-    def command(self) -> list[str]:
-        """Return its command line."""
-        settings = {
-            "port": self.server.port,
-            "seconds": self.workshop.seconds,
-            "warmup": self.workshop.warmup,
-            **self.options,
-        }
-        return [
-            self.workshop.load,
-            self.mode,
-            *(f"--{key.replace('_', '-')}={value}" for key, value in settings.items()),
-        ]
-
-    def run(self, at_mark: Callable[[], None]) -> LoadResult:
-        """Run it, and call C{at_mark} before and after the measured part.
-
-        The server is at rest at both marks.
-
-        @raise BenchError: if it fails.
-        """
-        errors = self.workshop.folder / "load.log"
-        with errors.open("wb") as log:
-            process = start(
-                self.command(),
-                self.workshop.load_core,
-                self.workshop.folder,
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=log,
+        self.backend: Program | None = None
+        if behind is not None:
+            works = transfers if behind == "transfer" else answers
+            self.backend = Program(
+                workshop,
+                "backend",
+                workshop.backend(behind, port),
+                workshop.load_core,
+                lambda: all(works(kind, host, port) for host in BACKENDS),
             )
-        with process:
-            try:
-                lines = self._lines(process, errors)
-                for expected in ("start", "stop"):
-                    if (line := next(lines)) != expected:
-                        raise BenchError(f"the load generator prints {line!r}")
-                    time.sleep(REST)
-                    at_mark()
-                    assert process.stdin is not None
-                    os.write(process.stdin.fileno(), b"go\n")
-                return parse_result(next(lines))
-            finally:
-                end(process)
 
-    def _lines(self, process: subprocess.Popen[bytes], errors: Path) -> Iterator[str]:
-        """Return what it prints, line by line; never waits for ever."""
-        assert process.stdout is not None
-        waiting, descriptor = b"", process.stdout.fileno()
-        while True:
-            line, newline, rest = waiting.partition(b"\n")
-            if newline:
-                waiting = rest
-                yield line.decode()
-                continue
-            if not select.select([descriptor], [], [], LOAD_TIMEOUT)[0]:
-                raise BenchError(
-                    f"the load generator is stuck; server: {self.server.last_word()}"
-                )
-            data = os.read(descriptor, 4096)
-            if not data:
-                raise BenchError(last_line(errors.read_text(errors="replace")))
-            waiting += data
+    def __enter__(self) -> Self:
+        """Start it, its backend first."""
+        if self.backend is None:
+            return super().__enter__()
+        self.backend.__enter__()
+        try:
+            return super().__enter__()
+        except BaseException:
+            self.backend.__exit__(None, None, None)
+            raise
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        value: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """End it, its backend last."""
+        super().__exit__(kind, value, traceback)
+        if self.backend is not None:
+            self.backend.__exit__(kind, value, traceback)
+
+    def clocks(self) -> tuple[float, float]:
+        """Return the CPU seconds that its processes and its backend have used."""
+        behind = [] if self.backend is None else self.backend.processes()
+        return machine.cpu_seconds(self.processes()), machine.cpu_seconds(behind)
 
 
 def python(module: str, *arguments: str) -> list[str]:
@@ -351,6 +332,7 @@ def python(module: str, *arguments: str) -> list[str]:
     return [sys.executable, "-P", "-m", module, *arguments]
 
 
-def twistd() -> str:
-    """Return the path of the C{twistd} that belongs to this Python."""
-    return str(Path(sys.executable).parent / "twistd")
+def twistd(plugin: str, *arguments: str) -> list[str]:
+    """Return the command line that runs a plugin of this Python's C{twistd}."""
+    program = str(Path(sys.executable).parent / "twistd")
+    return [program, "-n", "--pidfile=", plugin, *arguments]

@@ -99,19 +99,29 @@ def others(share: float) -> str:
     return f"Other programs used {share:.0%} of the machine meanwhile."
 
 
+def repetition(rows: Sequence[Row], rounds: int | None) -> str:
+    """Return how often the rows were repeated, in words."""
+    numbers = {row.repeated(rounds) for row in rows}
+    least, most = min(numbers), max(numbers)
+    return f"{most} rounds" if least == most else f"{least} to {most} rounds"
+
+
 def page(
     rows: Sequence[Row],
     results: Results,
     machine: str,
     share: float,
-    rounds: int,
+    rounds: int | None,
     seconds: float,
 ) -> str:
-    """Return the whole page for C{docs/performance.md}."""
+    """Return the whole page for C{docs/performance.md}.
+
+    @param rounds: how many were asked for; C{None} if nobody said how many.
+    """
     return template("performance.md").format(
         machine=machine,
         others=others(share),
-        rounds=rounds,
+        rounds=repetition(rows, rounds),
         seconds=seconds,
         targets=targets_table(rows, results),
         rows=row_tables(rows, results, "###"),

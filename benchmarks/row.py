@@ -5,18 +5,20 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from benchmarks import machine
 from benchmarks.errors import BenchError
+from benchmarks.load import Load, LoadResult
 from benchmarks.programs import (
+    BackendKind,
     Command,
     Kind,
-    Load,
-    LoadResult,
     Ready,
     Server,
     Workshop,
     answers,
 )
+
+#: How often work is repeated, as a rule.
+ROUNDS = 5
 
 #: The figures of one sample, by the key of their L{Measure}.
 Sample = Mapping[str, float]
@@ -58,7 +60,9 @@ class Row:
     @ivar sample: does the work once against a running server.
     @ivar ready: says whether a server works; by default, whether it gives back what it
         is sent.
+    @ivar behind: what runs behind the servers, if they are proxies.
     @ivar descriptors: open files that one process needs for it.
+    @ivar usual: how often it is repeated if nobody says how often.
     @ivar rounds: do not repeat it more often than this, if given.
     """
 
@@ -70,8 +74,18 @@ class Row:
     targets: tuple[Target, ...]
     kind: Kind = "tcp"
     ready: Ready = answers
+    behind: BackendKind | None = None
     descriptors: int = 1024
+    usual: int = ROUNDS
     rounds: int | None = None
+
+    def repeated(self, rounds: int | None) -> int:
+        """Return how often it is repeated in a run of so many rounds.
+
+        @param rounds: C{None} if nobody says how many.
+        """
+        wanted = rounds or self.usual
+        return wanted if self.rounds is None else min(wanted, self.rounds)
 
 
 def work_measures(
@@ -89,10 +103,11 @@ def work_measures(
     )
 
 
-def figures(result: LoadResult, cpu: float) -> Sample:
+def figures(result: LoadResult, cpu: float, behind: float = 0.0) -> Sample:
     """Turn the counts of one run into figures.
 
     @param cpu: CPU seconds that the server used meanwhile.
+    @param behind: those of its backend, which is a part of the load.
     @raise BenchError: if nothing was done, or anything went wrong.
     """
     if result.units == 0 or result.wall <= 0:
@@ -103,7 +118,7 @@ def figures(result: LoadResult, cpu: float) -> Sample:
         "cpu": cpu / result.units * 1e6,
         "rate": result.units / result.wall,
         "busy": cpu / result.wall * 100,
-        "load": result.cpu / result.wall * 100,
+        "load": (result.cpu + behind) / result.wall * 100,
         "resent": result.resent / result.units * 100,
     }
 
@@ -115,9 +130,10 @@ def measure_work(
 
     @param clients: how many of its clients must get an answer.
     """
-    clock: list[float] = []
+    clocks: list[tuple[float, float]] = []
     load = Load(workshop, server, mode, options)
-    result = load.run(lambda: clock.append(machine.cpu_seconds([server.pid])))
+    result = load.run(lambda: clocks.append(server.clocks()))
     if result.served < clients:
         raise BenchError(f"only {result.served} of {clients} clients were answered")
-    return figures(result, clock[1] - clock[0])
+    (cpu, behind), (cpu_after, behind_after) = clocks
+    return figures(result, cpu_after - cpu, behind_after - behind)

@@ -84,21 +84,26 @@ def rotated(turns: Sequence[Task], number: int) -> Iterator[Task]:
 def run(
     workshop: Workshop,
     turns: Sequence[Task],
-    rounds: int,
+    rounds: int | None,
     progress: Callable[[str], None],
 ) -> Results:
     """Take all turns in every round.
 
     A peer that fails in a row is left out of that row from then on; the others go on.
+
+    @param rounds: how many; C{None} leaves it to the rows.
     """
     results = Results()
-    for number in range(rounds):
+    last = max((task.row.repeated(rounds) for task in turns), default=0)
+    for number in range(last):
         for task in rotated(turns, number):
-            if task.place in results.failures or number >= (task.row.rounds or rounds):
+            row = task.row
+            if task.place in results.failures or number >= row.repeated(rounds):
                 continue
             try:
-                row = task.row
-                with Server(workshop, task.command, row.kind, row.ready) as server:
+                with Server(
+                    workshop, task.command, row.kind, row.ready, row.behind
+                ) as server:
                     sample = row.sample(workshop, server)
             except BenchError as error:
                 results.failures[task.place] = str(error)
@@ -108,9 +113,7 @@ def run(
                 results.samples.setdefault(task.place, []).append(sample)
                 said = ", ".join(
                     f"{sample[measure.key]:.{measure.digits}f} {measure.title}"
-                    for measure in task.row.measures
+                    for measure in row.measures
                 )
-            progress(
-                f"round {number + 1}/{rounds} {task.row.name:10} {task.peer:14} {said}"
-            )
+            progress(f"round {number + 1}/{last} {row.name:16} {task.peer:17} {said}")
     return results

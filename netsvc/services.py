@@ -15,4 +15,11 @@ echo = ServiceMaker(
     "netsvc-echo",
 )
 
-ALL = (echo,)
+balance = ServiceMaker(
+    "netsvc balance",
+    "netsvc.balance.tap",
+    "One entrance for several computers, over TCP and UDP.",
+    "netsvc-balance",
+)
+
+ALL = (echo, balance)

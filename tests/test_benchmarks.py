@@ -3,15 +3,29 @@
 from __future__ import annotations
 
 import random
+from dataclasses import replace
+from pathlib import Path
 
 from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from benchmarks import __main__ as command
-from benchmarks import figures, lecture, machine, peers, programs, report, row, rows
+from benchmarks import (
+    figures,
+    lecture,
+    load,
+    machine,
+    peers,
+    programs,
+    proxies,
+    report,
+    row,
+    rows,
+)
 from benchmarks.errors import BenchError
 from benchmarks.row import Measure, Row, Sample, Target
+from benchmarks.rows import fairness
 from benchmarks.suite import Results, rotated, tasks
 
 STATUS = "Name:\tpython3\nVmRSS:\t   29000 kB\nRssAnon:\t   12345 kB\nThreads:\t1\n"
@@ -77,16 +91,14 @@ class ParsingTests(SynchronousTestCase):
             '"wall": 0.5, "cpu": 0.25}'
         )
         self.assertEqual(
-            programs.parse_result(line),
-            programs.LoadResult(
-                units=8, errors=1, resent=2, served=3, wall=0.5, cpu=0.25
-            ),
+            load.parse_result(line),
+            load.LoadResult(units=8, errors=1, resent=2, served=3, wall=0.5, cpu=0.25),
         )
 
     def test_result_broken(self) -> None:
         """A line that is no result is one clear error."""
         for line in ("", "load: connection refused", "[]", '{"units": 1}'):
-            self.assertRaises(BenchError, programs.parse_result, line)
+            self.assertRaises(BenchError, load.parse_result, line)
 
     def test_last_line(self) -> None:
         """The last word of a program is its last line that is not empty."""
@@ -99,20 +111,26 @@ class FiguresTests(SynchronousTestCase):
 
     def test_figures(self) -> None:
         """CPU time per unit is in microseconds, busy shares in percent."""
-        result = programs.LoadResult(2000, 0, 20, 50, wall=2.0, cpu=0.5)
+        result = load.LoadResult(2000, 0, 20, 50, wall=2.0, cpu=0.5)
         self.assertEqual(
             row.figures(result, cpu=1.0),
             {"cpu": 500.0, "rate": 1000.0, "busy": 50.0, "load": 25.0, "resent": 1.0},
         )
 
+    def test_backend(self) -> None:
+        """What a proxy's backend uses is a part of the load, not of the server."""
+        result = load.LoadResult(2000, 0, 0, 50, wall=2.0, cpu=0.5)
+        found = row.figures(result, cpu=1.0, behind=0.25)
+        self.assertEqual((found["cpu"], found["load"]), (500.0, 37.5))
+
     def test_figures_of_nothing(self) -> None:
         """Where no work was done there is no figure."""
-        result = programs.LoadResult(0, 0, 0, 0, wall=2.0, cpu=0.5)
+        result = load.LoadResult(0, 0, 0, 0, wall=2.0, cpu=0.5)
         self.assertRaises(BenchError, row.figures, result, 1.0)
 
     def test_figures_with_errors(self) -> None:
         """One failed unit spoils a sample: the others may have been cheaper for it."""
-        bad = programs.LoadResult(1000, 1, 0, 50, wall=1.0, cpu=0.5)
+        bad = load.LoadResult(1000, 1, 0, 50, wall=1.0, cpu=0.5)
         error = self.assertRaises(BenchError, row.figures, bad, 1.0)
         self.assertEqual(str(error), "1 errors in 1000 units of work")
 
@@ -261,6 +279,30 @@ class PlanTests(SynchronousTestCase):
         self.assertEqual([each.name for each in chosen], ["pingpong", "udp"])
         self.assertRaises(BenchError, command.chosen_rows, ["pingpong", "nothing"])
 
+    def test_group(self) -> None:
+        """The beginning of a name, up to a hyphen, stands for all such rows."""
+        names = [each.name for each in command.chosen_rows(["balance"])]
+        self.assertIn("balance-churn", names)
+        self.assertTrue(all(name.startswith("balance-") for name in names))
+        self.assertRaises(BenchError, command.chosen_rows, ["balan"])
+
+    def test_repeated(self) -> None:
+        """Work is repeated as asked, else as usual, and never above its limit."""
+        often = make_row("often")
+        seldom = replace(often, usual=3)
+        once = replace(often, rounds=1)
+        for work, asked, wanted in (
+            (often, None, row.ROUNDS),
+            (often, 2, 2),
+            (seldom, None, 3),
+            (seldom, 10, 10),
+            (once, None, 1),
+            (once, 10, 1),
+        ):
+            self.assertEqual(work.repeated(asked), wanted)
+        self.assertEqual(report.repetition([often, seldom], None), "3 to 5 rounds")
+        self.assertEqual(report.repetition([often, seldom], 4), "4 rounds")
+
     def test_peers(self) -> None:
         """Peers are chosen by their short names."""
         self.assertEqual(command.chosen_peers("c, twisted"), {peers.C, peers.TWISTED})
@@ -277,6 +319,72 @@ class PlanTests(SynchronousTestCase):
                 figures.measure_of(each, target.measure)
                 figures.measure_of(other, target.measure)
                 self.assertIn(target.peer or peers.NETSVC, other.peers)
+
+
+class ProxyTests(SynchronousTestCase):
+    """The proxies are configured to do the same work."""
+
+    def test_haproxy(self) -> None:
+        """HAProxy gets all backends, and splices only when told to."""
+        plain = proxies.haproxy_settings(8000, splice=False)
+        forced = proxies.haproxy_settings(8000, splice=True)
+        for backend in programs.BACKENDS:
+            self.assertIn(f" {backend}:8000 check", plain)
+        self.assertIn("bind 127.0.0.1:8000", plain)
+        self.assertNotIn("splice", plain)
+        self.assertIn("option splice-request\n", forced)
+        self.assertIn("option splice-response\n", forced)
+        self.assertIn("tune.pipesize 1048576\n", forced)
+
+    def test_nginx(self) -> None:
+        """nginx passes a half-close on over TCP, where there is such a thing."""
+        stream = proxies.nginx_settings(8000, "tcp", Path("/x"), "load_module y;")
+        datagrams = proxies.nginx_settings(8000, "udp", Path("/x"), "")
+        for backend in programs.BACKENDS:
+            self.assertIn(f"server {backend}:8000;", stream)
+        self.assertTrue(stream.startswith("load_module y;\n"))
+        self.assertIn("proxy_half_close on;", stream)
+        self.assertIn("listen 127.0.0.1:8000 udp;", datagrams)
+        self.assertNotIn("proxy_half_close", datagrams)
+        self.assertEqual(stream.count("{"), stream.count("}"))
+
+    def test_nginx_module(self) -> None:
+        """The stream module is built in, or loaded from its folder, or missed."""
+        folder = Path(self.mktemp())
+        folder.mkdir()
+        module = folder / "ngx_stream_module.so"
+        built = (
+            f"--modules-path={folder} --with-stream=dynamic --with-stream_ssl_module"
+        )
+        self.assertEqual(proxies.stream_module("a --with-stream\n"), "")
+        self.assertRaises(BenchError, proxies.stream_module, built)
+        module.touch()
+        self.assertEqual(proxies.stream_module(built), f"load_module {module};")
+        self.assertRaises(BenchError, proxies.stream_module, "--with-stream_ssl_module")
+
+    def test_missing(self) -> None:
+        """A peer whose program is not installed is known beforehand, with a reason."""
+        self.patch(proxies, "program", lambda name: None)
+        proxies.nginx_module.cache_clear()
+        self.addCleanup(proxies.nginx_module.cache_clear)
+        absent = {name for name in peers.NAMES.values() if proxies.missing(name)}
+        self.assertEqual(absent, {peers.HAPROXY, peers.HAPROXY_SPLICE, peers.NGINX})
+        for name in absent:
+            self.assertIn("Debian: ", proxies.missing(name) or "")
+
+    def test_descriptors(self) -> None:
+        """There are as many connections as fit into the limit, two descriptors each."""
+        for limit, wanted in ((1024, 412), (20_000, 9900), (1 << 20, 10_000)):
+            self.patch(machine, "descriptor_limit", lambda limit=limit: limit)
+            self.assertEqual(proxies.connections(), wanted)
+
+    def test_spread(self) -> None:
+        """Of many latencies the middle, the 99th percentile and the worst are told."""
+        found = fairness.spread([each / 1000 for each in range(201)])
+        self.assertAlmostEqual(found["median"], 100.0)
+        self.assertAlmostEqual(found["p99"], 198.0)
+        self.assertAlmostEqual(found["worst"], 200.0)
+        self.assertRaises(BenchError, fairness.spread, [0.001] * 99)
 
 
 class LectureTests(SynchronousTestCase):

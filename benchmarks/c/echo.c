@@ -1,12 +1,13 @@
 /*
  * The C peer of the benchmarks: one thread, one level-triggered epoll set.
  *
- *   echo tcp PORT      everything a client sends goes back to it
- *   echo udp PORT      every datagram goes back to its source
- *   echo fanout PORT   everything a client sends goes to all clients
+ *   echo tcp PORT [ADDRESS...]      everything a client sends goes back to it
+ *   echo udp PORT [ADDRESS...]      every datagram goes back to its source
+ *   echo fanout PORT [ADDRESS...]   everything a client sends goes to all clients
  *
- * It listens on 127.0.0.1. Written to be read and to be fast, without tricks: what
- * cannot be sent at once is kept, and such a client is not read until it is gone.
+ * It listens on 127.0.0.1, or on the addresses that are given. Written to be read and
+ * to be fast, without tricks: what cannot be sent at once is kept, and such a client is
+ * not read until it is gone.
  */
 
 #define _GNU_SOURCE
@@ -29,6 +30,7 @@ enum { PENDING_LIMIT = 16 * 1024 * 1024 };
 
 struct client {
     int fd;
+    int listening;     /* no client, but what clients connect to */
     int place;         /* its index in `members` */
     char *pending;     /* bytes that the socket did not take; NULL if none */
     size_t start, end; /* the part of `pending` still to be sent */
@@ -44,9 +46,9 @@ static void fail(const char *what) {
     exit(1);
 }
 
-static int listening_socket(int type, int port) {
+static int listening_socket(int type, const char *host, int port) {
     struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons(port)};
-    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    address.sin_addr.s_addr = inet_addr(host);
     int fd = socket(AF_INET, type | SOCK_NONBLOCK | SOCK_CLOEXEC, 0), yes = 1;
     if (fd < 0)
         fail("socket");
@@ -172,15 +174,14 @@ static void read_client(struct client *client, int fanout) {
     }
 }
 
-static void serve_streams(int listener, int fanout) {
+static void serve_streams(int fanout) {
     struct epoll_event events[EVENTS];
-    watch(EPOLL_CTL_ADD, NULL, listener, EPOLLIN);
     for (;;) {
         int count = epoll_wait(epoll, events, EVENTS, -1);
         for (int i = 0; i < count; i++) {
             struct client *client = events[i].data.ptr;
-            if (!client)
-                accept_clients(listener);
+            if (client->listening)
+                accept_clients(client->fd);
             else if (client->pending)
                 flush_client(client);
             else
@@ -189,34 +190,52 @@ static void serve_streams(int listener, int fanout) {
     }
 }
 
-static void serve_datagrams(int fd) {
-    struct epoll_event event;
+static void answer_datagrams(int fd) {
     struct sockaddr_in source;
-    watch(EPOLL_CTL_ADD, NULL, fd, EPOLLIN);
-    for (;;) {
-        epoll_wait(epoll, &event, 1, -1);
-        for (int i = 0; i < UDP_BATCH; i++) {
-            socklen_t length = sizeof source;
-            ssize_t size = recvfrom(fd, input, sizeof input, 0,
-                                    (struct sockaddr *)&source, &length);
-            if (size < 0)
-                break;
-            sendto(fd, input, size, 0, (struct sockaddr *)&source, length);
-        }
+    for (int i = 0; i < UDP_BATCH; i++) {
+        socklen_t length = sizeof source;
+        ssize_t size = recvfrom(fd, input, sizeof input, 0,
+                                (struct sockaddr *)&source, &length);
+        if (size < 0)
+            break;
+        sendto(fd, input, size, 0, (struct sockaddr *)&source, length);
     }
 }
 
+static void serve_datagrams(void) {
+    struct epoll_event events[EVENTS];
+    for (;;) {
+        int count = epoll_wait(epoll, events, EVENTS, -1);
+        for (int i = 0; i < count; i++)
+            answer_datagrams(((struct client *)events[i].data.ptr)->fd);
+    }
+}
+
+static void listen_on(int type, const char *host, int port) {
+    struct client *listener = calloc(1, sizeof *listener);
+    if (!listener)
+        fail("memory");
+    listener->fd = listening_socket(type, host, port);
+    listener->listening = 1;
+    watch(EPOLL_CTL_ADD, listener, listener->fd, EPOLLIN);
+}
+
 int main(int argc, char **argv) {
-    if (argc != 3) {
-        fprintf(stderr, "usage: echo tcp|udp|fanout PORT\n");
+    if (argc < 3) {
+        fprintf(stderr, "usage: echo tcp|udp|fanout PORT [ADDRESS...]\n");
         return 2;
     }
+    int datagrams = strcmp(argv[1], "udp") == 0, port = atoi(argv[2]);
+    int type = datagrams ? SOCK_DGRAM : SOCK_STREAM;
     signal(SIGPIPE, SIG_IGN);
     if ((epoll = epoll_create1(EPOLL_CLOEXEC)) < 0)
         fail("epoll_create1");
-    if (strcmp(argv[1], "udp") == 0)
-        serve_datagrams(listening_socket(SOCK_DGRAM, atoi(argv[2])));
+    if (argc == 3)
+        listen_on(type, "127.0.0.1", port);
+    for (int i = 3; i < argc; i++)
+        listen_on(type, argv[i], port);
+    if (datagrams)
+        serve_datagrams();
     else
-        serve_streams(listening_socket(SOCK_STREAM, atoi(argv[2])),
-                      strcmp(argv[1], "fanout") == 0);
+        serve_streams(strcmp(argv[1], "fanout") == 0);
 }

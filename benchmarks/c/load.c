@@ -134,7 +134,8 @@ static const struct mode *parse(int argc, char **argv) {
                                           {"seconds", 1, 0, 't'},
                                           {0, 0, 0, 0}};
     static const struct mode *const modes[] = {&pingpong, &broadcast, &bulk,
-                                               &udp,      &churn,     &idle};
+                                               &udp,      &churn,     &idle,
+                                               &transfer};
     for (int found; (found = getopt_long(argc, argv, "", known, NULL)) != -1;)
         switch (found) {
         case 'p': options.port = atoi(optarg); break;

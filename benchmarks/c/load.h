@@ -25,7 +25,7 @@ struct options {
     int size;           /* bytes in a message */
     int inflight;       /* broadcast, udp: messages on the way at once */
     int per_source;     /* clients that share one source address */
-    long long bytes;    /* bulk: bytes to move while measured */
+    long long bytes;    /* bulk, transfer: bytes to move through a connection */
     double warmup;      /* seconds before the measurement */
     double seconds;     /* of the measurement */
 };
@@ -46,7 +46,7 @@ struct mode {
     void (*run)(double seconds, bool warm);
 };
 
-extern const struct mode pingpong, broadcast, bulk, udp, churn, idle;
+extern const struct mode pingpong, broadcast, bulk, udp, churn, idle, transfer;
 extern struct options options;
 extern struct totals totals;
 extern char input[INPUT_SIZE];

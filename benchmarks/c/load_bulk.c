@@ -6,25 +6,23 @@
  */
 
 #include "load.h"
+#include "pattern.h"
 
 #include <poll.h>
 
-enum { CHUNK = 256 * 1024, PERIOD = 65521, MIB = 1 << 20 };
+enum { MIB = 1 << 20 };
 
 static int fd;
-static char *pattern; /* repeats after a prime number of bytes: a shift is seen */
 
 static void setup(void) {
-    pattern = room(1, CHUNK + PERIOD);
-    for (int i = 0; i < CHUNK + PERIOD; i++)
-        pattern[i] = (i % PERIOD) * 31 / 7;
+    make_pattern();
 }
 
 static ssize_t receive(long long offset, long long due, bool compare) {
     if (!compare)
         return recv(fd, NULL, due < CHUNK ? due : CHUNK, MSG_TRUNC);
     ssize_t size = recv(fd, input, sizeof input, 0);
-    if (size > 0 && (size > due || memcmp(input, pattern + offset % PERIOD, size) != 0))
+    if (size > 0 && (size > due || memcmp(input, pattern_at(offset), size) != 0))
         die("what comes back is not what was sent");
     return size;
 }
@@ -39,8 +37,7 @@ static void move(long long total, bool compare) {
             die("nothing moved for 10 seconds (%lld of %lld bytes)", got, total);
         if (both.revents & POLLOUT) {
             long long rest = total - sent;
-            ssize_t size =
-                send(fd, pattern + sent % PERIOD, rest < CHUNK ? rest : CHUNK, 0);
+            ssize_t size = send(fd, pattern_at(sent), rest < CHUNK ? rest : CHUNK, 0);
             if (size > 0)
                 sent += size;
             else if (errno != EAGAIN)

@@ -6,7 +6,21 @@ To add one: a module here that defines C{ROW}, and its name in L{ALL}.
 from __future__ import annotations
 
 from benchmarks.row import Row
-from benchmarks.rows import active, broadcast, bulk, churn, idle, pingpong, udp
+from benchmarks.rows import (
+    active,
+    balance_bulk,
+    balance_churn,
+    balance_idle,
+    balance_pingpong,
+    balance_udp,
+    broadcast,
+    bulk,
+    churn,
+    fairness,
+    idle,
+    pingpong,
+    udp,
+)
 
 #: All rows, in the order of the table.
 ALL: tuple[Row, ...] = (
@@ -17,4 +31,10 @@ ALL: tuple[Row, ...] = (
     udp.ROW,
     churn.ROW,
     idle.ROW,
+    balance_pingpong.ROW,
+    balance_churn.ROW,
+    balance_bulk.ROW,
+    balance_udp.ROW,
+    balance_idle.ROW,
+    *fairness.ROWS,
 )

@@ -6,8 +6,9 @@ import time
 
 from benchmarks import machine
 from benchmarks.errors import BenchError
+from benchmarks.load import Load
 from benchmarks.peers import TCP_ECHO
-from benchmarks.programs import Load, Server, Workshop
+from benchmarks.programs import Server, Workshop
 from benchmarks.row import Measure, Row, Sample, Target
 
 CONNECTIONS = 5000
@@ -15,27 +16,40 @@ CONNECTIONS = 5000
 #: Seconds of silence over which the CPU time is taken.
 SILENCE = 10.0
 
+MEASURES = (
+    Measure("memory", "anonymous KiB per connection", 2),
+    Measure("idle", "CPU % while idle", 2),
+)
 
-def sample(workshop: Workshop, server: Server) -> Sample:
-    """Open 5,000 connections, one echo each, and look on for a while."""
+
+def look_on(workshop: Workshop, server: Server, connections: int) -> Sample:
+    """Open connections, one echo each, and look on for a while."""
     found: dict[str, float] = {}
-    before = machine.anonymous_kib(server.pid)
+
+    def memory() -> int:
+        return sum(map(machine.anonymous_kib, server.processes()))
+
+    before = memory()
 
     def at_mark() -> None:
         if found:
             return
-        memory = machine.anonymous_kib(server.pid) - before
-        cpu, start = machine.cpu_seconds([server.pid]), time.monotonic()
+        found["memory"] = (memory() - before) / connections
+        (cpu, _), start = server.clocks(), time.monotonic()
         time.sleep(SILENCE)
-        cpu = machine.cpu_seconds([server.pid]) - cpu
-        found["memory"] = memory / CONNECTIONS
+        cpu = server.clocks()[0] - cpu
         found["idle"] = cpu / (time.monotonic() - start) * 100
 
-    load = Load(workshop, server, "idle", {"connections": CONNECTIONS, "size": 64})
+    load = Load(workshop, server, "idle", {"connections": connections, "size": 64})
     result = load.run(at_mark)
     if result.errors:
-        raise BenchError(f"{result.errors} of {CONNECTIONS} idle connections were cut")
+        raise BenchError(f"{result.errors} of {connections} idle connections were cut")
     return found
+
+
+def sample(workshop: Workshop, server: Server) -> Sample:
+    """Open 5,000 connections."""
+    return look_on(workshop, server, CONNECTIONS)
 
 
 ROW = Row(
@@ -43,10 +57,7 @@ ROW = Row(
     title="5,000 idle connections",
     peers=TCP_ECHO,
     sample=sample,
-    measures=(
-        Measure("memory", "anonymous KiB per connection", 2),
-        Measure("idle", "CPU % while idle", 2),
-    ),
+    measures=MEASURES,
     targets=(Target(2.0, measure="memory"), Target(1.0, measure="idle")),
     descriptors=CONNECTIONS + 200,
     rounds=1,

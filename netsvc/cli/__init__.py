@@ -24,6 +24,7 @@ EXIT_USAGE = 2
 COMMANDS: dict[str, tuple[str, str]] = {
     "run": ("netsvc.cli.run", "run a service in the foreground"),
     "ping": ("netsvc.cli.ping", "measure an RFC 862 echo service"),
+    "balance": ("netsvc.cli.balance", "show and steer a running balancer"),
 }
 
 

@@ -13,6 +13,7 @@ L{netsvc.daemon.logs}, and its own long options may also follow the service's na
 from __future__ import annotations
 
 import getopt
+import pwd
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
@@ -95,7 +96,14 @@ class RunOptions(TwistdOptions):
         service = known.get(rest[0].removeprefix("netsvc-"))
         if service is None:
             raise usage.UsageError(cli.unknown("service", rest[0], known))
-        super().parseOptions(before + self._own_first(service, rest[1:]))
+        try:
+            super().parseOptions(before + self._own_first(service, rest[1:]))
+            if self["uid"] is not None and self["gid"] is None:
+                # twistd takes this user's group, when it has already begun to start.
+                pwd.getpwuid(self["uid"])
+        except KeyError as error:
+            # What pwd and grp raise for --uid and --gid, and twistd lets through.
+            raise usage.UsageError(f"no such user or group: {error.args[0]}") from None
 
     def _own_first(self, service: ServiceMaker, after: list[str]) -> list[str]:
         """Move the options of this class in C{after} in front of the service's name.

@@ -16,12 +16,13 @@ bytes, and the sweep sees whether the count has changed.
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from dataclasses import dataclass
 from typing import Any
 
 from twisted.internet import defer, task
-from twisted.internet.interfaces import IHandshakeListener
+from twisted.internet.interfaces import IFileDescriptorReceiver, IHandshakeListener
 from twisted.internet.protocol import Protocol, ServerFactory
 from twisted.logger import Logger
 from zope.interface import implementer
@@ -45,6 +46,10 @@ DRAIN_SWEEP = 0.1
 #: Seconds without progress after which a connection is finished, for a drain.
 DRAIN_QUIET = 1.0
 
+#: How many closing timeouts a connection may take to close although its peer goes on
+#: taking what is left, a little at a time.
+CLOSE_TOTAL = 10
+
 #: Seconds between two log lines about refused connections.
 LOG_INTERVAL = 1.0
 
@@ -64,13 +69,15 @@ class Timeouts:
     close: float = 10.0
 
 
-@implementer(IHandshakeListener)
+@implementer(IHandshakeListener, IFileDescriptorReceiver)
 class ServiceProtocol(Protocol):
     """
     A stream connection whose life L{Connections} watches.
 
     @ivar received: The bytes received so far. Subclasses count them.
     @ivar since: When the last progress was seen.
+    @ivar held: Whether it is we who keep it from being read, so that its silence
+        means nothing.
     """
 
     connections: Connections
@@ -78,9 +85,11 @@ class ServiceProtocol(Protocol):
     host: str | None
     received = 0
     since = 0.0
+    held = False
     _progress = 0
     _handshaking = False
     _closing = False
+    _closing_since = 0.0
 
     def connectionMade(self) -> None:
         """Start to be watched."""
@@ -96,6 +105,10 @@ class ServiceProtocol(Protocol):
         """Stop to be watched."""
         self.connections.remove(self)
 
+    def fileDescriptorReceived(self, descriptor: int) -> None:
+        """Close what a peer on a UNIX socket has passed and nobody asked for."""
+        os.close(descriptor)
+
     def progress(self) -> int:
         """Give a number that changes when bytes come in or go out."""
         return self.received * 2 - pending(self.transport)
@@ -105,11 +118,12 @@ class ServiceProtocol(Protocol):
         Close the connection when what was written is sent.
 
         If the peer does not take it, the connection is aborted once it has made
-        no progress for the closing timeout.
+        no progress for the closing timeout, and after L{CLOSE_TOTAL} times as long
+        whatever it takes.
         """
         if not self._closing:
             self._closing = True
-            self.since = self.connections.now()
+            self.since = self._closing_since = self.connections.now()
             self.connections.attend(self)
             self.transport.loseConnection()
 
@@ -201,10 +215,12 @@ class Connections:
         self._refusals = OncePer(LOG_INTERVAL, reactor.seconds)
         self._empty: list[defer.Deferred[None]] = []
         self._cut_at: float | None = None
+        self._drain_from = 0.0
         self._attended: dict[Any, None] = {}
         self._sweeps = 0
         longest = min(timeouts.idle / IDLE_SWEEPS, LONGEST_SWEEP)
-        self._look_every = max(1, int(longest / SWEEP))
+        # 0: only when draining, for there is nothing to see.
+        self._look_every = max(1, int(longest / SWEEP)) if timeouts.idle else 0
 
     # Coming and going.
 
@@ -249,7 +265,7 @@ class Connections:
 
     def remove(self, connection: ServiceProtocol) -> None:
         """Forget a connection."""
-        del self.live[connection]
+        self.live.pop(connection, None)  # absent if it was never connected
         self._attended.pop(connection, None)
         self.limits.release(connection.host or "")
         if not self.live:
@@ -280,7 +296,8 @@ class Connections:
         cut = self._cut_at is not None and now >= self._cut_at
         looked_at = self._attended
         self._sweeps += 1
-        if self._cut_at is not None or self._sweeps % self._look_every == 0:
+        every = self._look_every
+        if self._cut_at is not None or (every and self._sweeps % every == 0):
             looked_at = self.live
         for connection in list(looked_at):
             try:
@@ -300,6 +317,10 @@ class Connections:
             connection._progress = progress
             if not connection._handshaking:
                 connection.since = now
+                if connection._closing:
+                    longest = CLOSE_TOTAL * times.close
+                    if now - connection._closing_since >= longest:
+                        self._abort(connection, "close-timeout")
                 return
         quiet = now - connection.since
         if connection._closing:
@@ -309,12 +330,15 @@ class Connections:
             # In all: a byte now and then is no progress.
             if quiet >= times.handshake:
                 self._abort(connection, "handshake-timeout")
+        elif connection.held:
+            connection.since = now
         elif times.idle and quiet >= times.idle:
             self.ended["idle-timeout"] += 1
             connection.close()
         elif (
             self._cut_at is not None
-            and quiet >= DRAIN_QUIET
+            # Since the drain began: what came before it may still be unread.
+            and min(quiet, now - self._drain_from) >= DRAIN_QUIET
             and not pending(connection.transport)
         ):
             connection.close()
@@ -328,13 +352,14 @@ class Connections:
         """
         Let the connections finish.
 
-        One on which nothing has moved for L{DRAIN_QUIET} and that has nothing
-        left to send is closed.
+        One on which nothing has moved for L{DRAIN_QUIET} since the drain began, and
+        that has nothing left to send, is closed.
 
         @param timeout: Seconds after which those still there are cut.
         @return: A Deferred that fires when none is left.
         """
-        self._cut_at = self.now() + timeout
+        self._drain_from = self.now()
+        self._cut_at = self._drain_from + timeout
         if self._sweeping.running:
             self._sweeping.stop()
         self._sweeping.start(DRAIN_SWEEP)

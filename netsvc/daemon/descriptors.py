@@ -8,6 +8,22 @@ import resource
 RESERVED_DESCRIPTORS = 64
 
 
+#: At most one in so many descriptors goes to pipes.
+PIPE_SHARE = 8
+
+
+def pipe_limit(wanted: int) -> int:
+    """
+    Give how many pipes, of two descriptors each, there is room for.
+
+    @param wanted: How many there may be.
+    """
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    if hard == resource.RLIM_INFINITY:
+        return wanted
+    return min(wanted, hard // (2 * PIPE_SHARE))
+
+
 def connection_limit(wanted: int, each: int = 1, others: int = 0) -> int:
     """
     Make room for connections among the descriptors, if the system lets us.

@@ -12,12 +12,14 @@ from __future__ import annotations
 import signal
 import sys
 import threading
+import time
 from collections.abc import Sequence
 from types import FrameType
 from typing import Any, NoReturn, Protocol
 
 from twisted.application.service import IService, MultiService
 from twisted.internet import defer
+from twisted.internet.base import ReactorBase
 from twisted.logger import Logger
 
 from netsvc.daemon.escape import escape
@@ -25,19 +27,49 @@ from netsvc.daemon.escape import escape
 SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 
+class StartError(SystemExit, Exception):
+    """
+    What is asked for cannot be done: the process ends before it has started.
+
+    An C{Exception}, too: twistd catches those, and no others, to remove its pid
+    file and to tell the process that waits for a daemon to have started.
+    """
+
+
 def refuse(problem: str) -> NoReturn:
     """
     End the process before it has started: what is asked for cannot be done.
 
     @param problem: One line for operators: what and where.
-    @raise SystemExit: Always. Python writes its text to stderr and ends with
+    @raise StartError: Always. Python writes its text to stderr and ends with
         status 1.
     """
     line = escape(problem)
     if sys.stderr is not sys.__stderr__ and sys.__stderr__ is not None:
         # twistd has redirected stderr to its log: say it in both places.
         print(line, file=sys.__stderr__)
-    raise SystemExit(line) from None
+    raise StartError(line) from None
+
+
+def service_reactor(reactor: Any = None) -> Any:
+    """
+    Give the reactor for a process's services, with a clock that nobody sets.
+
+    Twisted's is the wall clock: a correction by an hour would end every idle
+    connection, or stop all timers for an hour. The clock is changed only while
+    nothing has been timed by the old one.
+
+    @param reactor: The reactor; by default the global one.
+    """
+    if reactor is None:
+        from twisted.internet import reactor
+    if (
+        isinstance(reactor, ReactorBase)
+        and not reactor.running
+        and not reactor.getDelayedCalls()
+    ):
+        reactor.seconds = time.monotonic
+    return reactor
 
 
 class Drainable(Protocol):
@@ -96,9 +128,12 @@ class Daemon(MultiService):
         return defer.maybeDeferred(super().stopService).addBoth(self._give_signals)
 
     def _give_signals(self, result: Any) -> Any:
-        """Let who handled the signals before handle them again."""
+        """
+        Let who handled the signals before handle them again; if the process is
+        about to end, nobody: it has done what they ask for.
+        """
         for number, handler in self._handlers.items():
-            signal.signal(number, handler)
+            signal.signal(number, signal.SIG_IGN if self._stopping else handler)
         self._handlers.clear()
         return result
 
@@ -130,8 +165,12 @@ class Daemon(MultiService):
             event="drain",
         )
         drained = defer.DeferredList(
-            [defer.maybeDeferred(one.drain, self.drain_timeout) for one in self],
-            consumeErrors=True,
+            [
+                defer.maybeDeferred(one.drain, self.drain_timeout).addErrback(
+                    lambda failure: self._log.failure("while draining", failure)
+                )
+                for one in self
+            ]
         )
         drained.addCallback(lambda _: self._stop())
 

@@ -27,6 +27,7 @@ REFLECTORS = frozenset(
 FIRST_UNPRIVILEGED = 1024
 
 LOOP = "loop"
+GROUP = "group"
 PRIVILEGED_PORT = "privileged-port"
 REFLECTOR = "reflector"
 RATE = "rate"
@@ -63,15 +64,21 @@ class Guard:
         for port in ports:
             self._refused[port] = LOOP
 
-    def refusal(self, host: str, port: int, now: float) -> str | None:
+    def refusal(
+        self, host: str, port: int, now: float, to_group: bool = False
+    ) -> str | None:
         """
         Decide about a datagram.
 
         @param host: The address it claims to be from.
         @param port: The port it claims to be from.
         @param now: The time in seconds.
+        @param to_group: Whether it was sent to a broadcast or multicast address:
+            then all echo services there would answer one forged datagram.
         @return: Why it is not answered, or L{None}.
         """
+        if to_group:
+            return GROUP
         reason = self._refused[port]
         if reason is not None:
             return reason

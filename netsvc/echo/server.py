@@ -118,12 +118,21 @@ class Echo(ServiceProtocol):
         """The transport is gone."""
 
     def hold(self) -> None:
-        """Do not read: the disk does not keep up."""
-        self._hold(_JOURNAL)
+        """Do not read: the disk does not keep up. A TLS handshake goes on."""
+        self.held = True
+        if not self._handshaking:
+            self._hold(_JOURNAL)
 
     def release(self) -> None:
         """Read: the disk has caught up."""
+        self.held = False
         self._release(_JOURNAL)
+
+    def handshakeCompleted(self) -> None:
+        """The TLS handshake is done."""
+        super().handshakeCompleted()
+        if self.held:
+            self._hold(_JOURNAL)
 
     def _hold(self, why: int) -> None:
         self._held |= why
@@ -206,15 +215,13 @@ class EchoDatagrams(DatagramProtocol):
         """Take over what the kernel has counted, where it is asked."""
         self.dropped = getattr(self.transport, "kernel_drops", self.dropped)
 
-    def stopProtocol(self) -> None:
-        """The port is about to be closed."""
-        self.tally()
-
     def datagramReceived(self, datagram: bytes, addr: tuple[str, int]) -> None:
         """Send a datagram back to where it says it comes from."""
         self.received += 1
         host, port = addr
-        reason = self._refusal(host, port, self._now())
+        # Twisted's own ports do not know the destination.
+        to_group = getattr(self.transport, "to_group", False)
+        reason = self._refusal(host, port, self._now(), to_group)
         if reason is not None:
             self.refused[reason] += 1
             return

@@ -12,8 +12,9 @@ from twisted.application.service import Service
 from twisted.internet import defer
 from twisted.logger import Logger
 
+from netsvc.daemon import logs
 from netsvc.daemon.connections import Connections, Timeouts
-from netsvc.daemon.descriptors import connection_limit
+from netsvc.daemon.descriptors import connection_limit, pipe_limit
 from netsvc.daemon.lifecycle import refuse
 from netsvc.daemon.limits import ConnectionLimits, RateTable
 from netsvc.daemon.listeners import Listeners
@@ -21,6 +22,7 @@ from netsvc.echo.guard import Guard
 from netsvc.echo.journal import Journal, JournalError
 from netsvc.echo.server import EchoDatagrams, EchoFactory
 from netsvc.echo.settings import EchoSettings
+from netsvc.multiplex.flow import PIPES, pipes
 
 NAME = "netsvc-echo"
 
@@ -37,7 +39,10 @@ class EchoService(Service):
         """
         self._settings = settings
         self._reactor = reactor
-        self._max_connections = connection_limit(settings.max_connections)
+        pipes.limit = pipe_limit(PIPES)
+        self._max_connections = connection_limit(
+            settings.max_connections, others=2 * pipes.limit
+        )
         limits = ConnectionLimits(
             self._max_connections,
             settings.max_connections_per_source,
@@ -151,20 +156,29 @@ class EchoService(Service):
         @param timeout: Seconds after which to cut them.
         @return: A Deferred that fires when none is left.
         """
-        self.listeners.stop_listening()
+        self._close_ports()
         return self.connections.drain(timeout)
+
+    def _close_ports(self) -> Any:
+        """Stop listening; what the kernel has counted is gone with the ports."""
+        for port in self.datagrams:
+            port.tally()
+        return self.listeners.stop_listening()
 
     @defer.inlineCallbacks
     def stopService(self) -> Any:
         """Stop: close the ports, cut the connections, finish the journal."""
         super().stopService()
+        yield self._close_ports()
         yield self.listeners.stopService()
         self.connections.stop()
         if self.journal is not None:
             yield self.journal.stop()
+        counters = self.counters()
         self._log.info(
-            "netsvc-echo has stopped: {counters}",
-            counters=", ".join(f"{k}={v}" for k, v in self.counters().items()),
+            "netsvc-echo has stopped: {text}",
+            text=", ".join(f"{k}={v}" for k, v in counters.items()),
+            counters=counters,
             event="stopped",
         )
 
@@ -190,6 +204,8 @@ class EchoService(Service):
                 counted["dropped-by-kernel"] += port.dropped
             for reason, number in port.refused.items():
                 counted[f"unanswered-{reason}"] += number
+        if logs.write_errors:
+            counted["log-write-errors"] = logs.write_errors
         if self.journal is not None:
             journal = self.journal.counters
             for name in journal.__slots__:

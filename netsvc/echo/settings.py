@@ -105,7 +105,7 @@ class EchoSettings(Settings):
         FilePath(),
         default=None,
         group=_JOURNAL,
-        help="Append everything that arrives to this file, as JSON lines.",
+        help="Append everything that is echoed to this file, as JSON lines.",
     )
     journal_when_full: Literal["block", "drop"] = setting(
         Choice("block", "drop"),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from netsvc.daemon.lifecycle import Daemon
+from netsvc.daemon.lifecycle import Daemon, service_reactor
 from netsvc.daemon.options import SettingsOptions
 from netsvc.echo.settings import EchoSettings
 
@@ -24,8 +24,7 @@ def makeService(options: Options, reactor: Any = None) -> Daemon:
     @param options: The parsed command line.
     @param reactor: The reactor; by default the global one.
     """
-    if reactor is None:
-        from twisted.internet import reactor
+    reactor = service_reactor(reactor)
     from netsvc.echo.service import EchoService
 
     settings = options.settings

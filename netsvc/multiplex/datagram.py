@@ -53,10 +53,15 @@ class DatagramPort(udp.Port):
     """
     A UDP port in an L{EpollSet<netsvc.multiplex.epollset.EpollSet>}.
 
+    @ivar to_group: Whether the datagram that is being dispatched was sent to a
+        broadcast or multicast address. Only a port that is bound to a wildcard
+        address gets such, and knows.
     @ivar failed: How many datagrams could not be sent, by errno name.
     """
 
     reactor: Multiplexer
+    to_group = False
+    _reading = False
     _log = Logger()
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -69,7 +74,7 @@ class DatagramPort(udp.Port):
         self._asker: Address | None = None
         self._reply_to: Any = None
         self._origin: list[tuple[int, int, bytes]] = []
-        self._origins: dict[bytes, list[tuple[int, int, bytes]]] = {}
+        self._origins: dict[bytes, tuple[list[tuple[int, int, bytes]], bool]] = {}
         self._pktinfo = False
 
     def _bindSocket(self) -> None:
@@ -106,6 +111,16 @@ class DatagramPort(udp.Port):
             return 0
         return int(struct.unpack_from("I", info, 4 * _MEMINFO_DROPS)[0])
 
+    def startReading(self) -> None:
+        """Hand what arrives to the protocol."""
+        self._reading = True
+        super().startReading()
+
+    def stopReading(self) -> None:
+        """Hand nothing to the protocol from now on, in the middle of a batch too."""
+        self._reading = False
+        super().stopReading()
+
     def doRead(self) -> None:
         """Hand what has arrived to the protocol, L{DRAIN} datagrams at most."""
         if self._pktinfo:
@@ -134,6 +149,8 @@ class DatagramPort(udp.Port):
                 received(data, addr)
             except Exception:
                 self._log.failure("in datagramReceived")
+            if not self._reading:
+                return
 
     def _read_with_origin(self) -> None:
         """Read and remember which of our addresses each datagram was sent to."""
@@ -153,18 +170,25 @@ class DatagramPort(udp.Port):
                 addr = addr[:2]
             if control:
                 origin = origins.get(control[0][2])
-                self._origin = self._learn(control[0]) if origin is None else origin
+                if origin is None:
+                    origin = self._learn(control[0])
+                self._origin, self.to_group = origin
             else:
-                self._origin = []
+                self._origin, self.to_group = [], False
             self._asker = addr
             try:
                 received(data, addr)
             except Exception:
                 self._log.failure("in datagramReceived")
+            if not self._reading:
+                return
 
-    def _learn(self, control: tuple[int, int, bytes]) -> list[tuple[int, int, bytes]]:
+    def _learn(
+        self, control: tuple[int, int, bytes]
+    ) -> tuple[list[tuple[int, int, bytes]], bool]:
         """
-        Make the control message of an answer from the one of a question.
+        Make the control message of an answer from the one of a question, and see
+        whether that was sent to a group of hosts.
 
         There is one for each pair of interface and local address. (A host may
         have many: a /64 routed to it. The table is cleared when it is full.)
@@ -174,15 +198,17 @@ class DatagramPort(udp.Port):
             # ifindex, spec_dst, addr: leave the route to the kernel.
             _, local, asked = struct.unpack("I4s4s", info)
             answer = struct.pack("I4s4s", 0, local, asked)
+            to_group = local != asked
         else:
             asked, index = struct.unpack("16sI", info)
             link_local = asked[0] == 0xFE and asked[1] & 0xC0 == 0x80
-            if asked[0] == 0xFF:
-                asked = bytes(16)  # multicast: any of ours will do
+            to_group = asked[0] == 0xFF
+            if to_group:
+                asked = bytes(16)  # any of ours will do
             answer = struct.pack("16sI", asked, index if link_local else 0)
         if len(self._origins) >= CHECKED:
             self._origins.clear()
-        origin = self._origins[info] = [(level, kind, answer)]
+        origin = self._origins[info] = ([(level, kind, answer)], to_group)
         return origin
 
     def _read_failed(self, e: OSError) -> None:

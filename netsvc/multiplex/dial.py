@@ -114,7 +114,11 @@ class Dial:
         protocol, mux = self._protocol, self._mux
         transport = DialedConnection(skt, protocol, self._to, None, 0, mux)
         mux.hand_over(self, transport)
-        protocol.makeConnection(transport)
+        try:
+            protocol.makeConnection(transport)
+        except BaseException:
+            transport.abortConnection()
+            raise  # the set logs it
 
     def doRead(self) -> None:
         """Never asked for."""

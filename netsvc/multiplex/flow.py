@@ -215,11 +215,14 @@ class Flow:
         try:
             got = os.splice(self.source.fileno(), pipe.writer, PIPE_SIZE, flags=_FLAGS)
         except BlockingIOError:
-            return None
+            got = 0
         except OSError:
             return main.CONNECTION_LOST
         if not got:
-            return self._end()
+            # Nothing there, the end, or an urgent byte, which splice never passes:
+            # recv tells, and passes it.
+            self._release()
+            return self.pump()
         self.moved += got
         pipe.held = got
         try:
@@ -277,9 +280,13 @@ class Flow:
             self._pool.give(pipe)
 
     def _detach(self) -> None:
-        """Let go of both connections. The source is not read any more."""
+        """Let go of both connections: what the source receives is its protocol's."""
         self._release()
-        self.source.flow = None
+        source = self.source
+        source.flow = None
+        if source.__dict__.get("doRead") == self.pump:
+            del source.__dict__["doRead"]
+            source.reactor.update_reader(source)
         if self.sink.feed is self:
             self.sink.feed = None
             self.sink.unregisterProducer()

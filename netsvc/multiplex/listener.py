@@ -10,7 +10,7 @@ the log says so at most once a second.
 from __future__ import annotations
 
 import socket
-from errno import EMFILE, ENFILE, ENOBUFS, ENOMEM, errorcode
+from errno import EBADF, EINVAL, EMFILE, ENFILE, ENOBUFS, ENOMEM, ENOTSOCK, errorcode
 from typing import TYPE_CHECKING, Any
 
 from twisted.internet import tcp
@@ -39,6 +39,9 @@ _STREAM = int(socket.SOCK_STREAM)
 # accept (ECONNABORTED, EPERM from a firewall, a network error that was waiting
 # on the new socket, see accept(2)) are that one connection's.
 _NO_RESOURCES = frozenset({EMFILE, ENFILE, ENOBUFS, ENOMEM})
+
+# The port itself listens no more: someone who shares the socket has shut it down.
+_BROKEN = frozenset({EBADF, EINVAL, ENOTSOCK})
 
 
 class ListeningPort(tcp.Port):
@@ -81,12 +84,12 @@ class ListeningPort(tcp.Port):
                 self._expected = max(1, accepted)
                 return
             except OSError as e:
-                if e.errno in _NO_RESOURCES:
+                if e.errno in _NO_RESOURCES or e.errno in _BROKEN:
                     self._turn_away(e)
                     return
                 continue
             self._accepted(socket.socket(family, _STREAM, 0, fd), addr)
-            if not self.connected:
+            if self.disconnecting:
                 return  # the protocol has stopped the port
         self._expected = min(2 * limit, ACCEPTS)
 
@@ -96,7 +99,6 @@ class ListeningPort(tcp.Port):
             # A link-local address means nothing without its scope.
             flags = socket.NI_NUMERICHOST | socket.NI_NUMERICSERV
             addr = (socket.getnameinfo(addr, flags)[0], *addr[1:])
-        transport = None
         transport = None
         try:
             protocol = self.factory.buildProtocol(self._buildAddr(addr))
@@ -109,10 +111,6 @@ class ListeningPort(tcp.Port):
             protocol.makeConnection(transport)
         except Exception:
             self._log.failure("while accepting a connection")
-            if transport is None:
-                skt.close()
-            else:
-                transport.abortConnection()
             if transport is None:
                 skt.close()
             else:

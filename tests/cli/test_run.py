@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import io
 import json
+import pwd
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -254,6 +255,29 @@ class MainTests(RunTestCase):
         status, err = self.main("demo", "--frob")
         self.assertEqual(status, 2)
         self.assertEqual(err, "netsvc run: option --frob not recognized\n")
+
+    def test_no_such_user(self) -> None:
+        """A user or group that does not exist is one line, and status 2."""
+        for option in ("--uid", "--gid"):
+            for argv in (
+                (option, "nosuchuser", "demo"),
+                ("demo", option, "nosuchuser"),
+            ):
+                status, err = self.main(*argv)
+                self.assertEqual(status, 2)
+                self.assertTrue(err.startswith("netsvc run: no such user or group: "))
+                self.assertIn("nosuchuser", err)
+                self.assertEqual(err.count("\n"), 1)
+
+    def test_user_without_group(self) -> None:
+        """A user that is a number needs a group, one of its own or C{--gid}."""
+        self.patch(pwd, "getpwuid", {}.__getitem__)
+        status, err = self.main("--uid", "54321", "demo")
+        self.assertEqual(
+            (status, err), (2, "netsvc run: no such user or group: 54321\n")
+        )
+        options = self.parse("--uid", "54321", "--gid", "54321", "demo")
+        self.assertEqual((options["uid"], options["gid"]), (54321, 54321))
 
     def test_long_message(self) -> None:
         """A message of several lines becomes one."""

@@ -65,6 +65,12 @@ class AdmitTests(ConnectionsCase):
         self.clock.advance(0)
         self.assertEqual((len(self.connections.live), self.limits.live), (1, 1))
 
+    def test_never_connected(self) -> None:
+        """A protocol that ends without having been connected gives its place back."""
+        protocol = self.ask()
+        protocol.connectionLost()
+        self.assertEqual((len(self.connections.live), self.limits.live), (0, 0))
+
     def test_failing_factory(self) -> None:
         """A protocol that cannot be made gives its place back."""
         factory = CountingFactory(self.connections, "tcp")
@@ -202,14 +208,54 @@ class DrainTests(ConnectionsCase):
         self.successResultOf(self.connections.drain(30))
 
     def test_quiet(self) -> None:
-        """A connection on which nothing moves is closed; then the drain is over."""
+        """A connection on which nothing moves for a second is closed; then the drain
+        is over. How long it was silent before does not count: what it has sent last
+        may still be unread."""
         wire = self.connect()
-        self.wait(5)
+        self.wait(60)
         drained = self.connections.drain(30)
-        self.assertTrue(wire.disconnecting)
-        self.clock.advance(0)
+        self.wait(DRAIN_QUIET - 0.1)
+        self.assertFalse(wire.disconnecting)
+        self.wait(0.1 + DRAIN_SWEEP)
         self.successResultOf(drained)
         self.assertEqual((wire.aborted, self.ended()), (0, {}))
+
+    def test_unread_when_it_begins(self) -> None:
+        """What came before the drain and is read in it is answered in full."""
+        wire = self.connect()
+        self.wait(60)
+        drained = self.connections.drain(30)
+        self.wait(0.8)
+        wire.protocol.dataReceived(b"x")
+        self.wait(DRAIN_QUIET - 0.1)
+        self.assertTrue(wire.connected)
+        self.assertFalse(wire.disconnecting)
+        self.wait(0.1 + 2 * DRAIN_SWEEP)
+        self.successResultOf(drained)
+
+    def test_held(self) -> None:
+        """A connection that we do not read is neither quiet nor finished; when it is
+        read again it has a second from then on."""
+        wire = self.connect()
+        wire.protocol.held = True
+        drained = self.connections.drain(30)
+        self.wait(20)
+        self.assertFalse(wire.disconnecting)
+        wire.protocol.held = False
+        self.wait(DRAIN_QUIET - 2 * DRAIN_SWEEP)
+        self.assertFalse(wire.disconnecting)
+        self.wait(4 * DRAIN_SWEEP)
+        self.successResultOf(drained)
+        self.assertEqual((wire.aborted, self.ended()), (0, {}))
+
+    def test_held_to_the_end(self) -> None:
+        """A connection that is not read is cut at the deadline, as all are."""
+        wire = self.connect()
+        wire.protocol.held = True
+        drained = self.connections.drain(3)
+        self.wait(3.2)
+        self.successResultOf(drained)
+        self.assertEqual(self.ended(), {"drain-timeout": 1})
 
     def test_just_active(self) -> None:
         """A connection is quiet when nothing has moved for a second."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from netsvc.daemon.connections import SWEEP
+from netsvc.daemon.connections import CLOSE_TOTAL, SWEEP
 from netsvc.daemon.limits import ConnectionLimits
 from tests.daemon.connections_case import ConnectionsCase
 
@@ -63,6 +63,38 @@ class IdleTests(ConnectionsCase):
         self.wait(86400, 600)
         self.assertTrue(wire.connected)
 
+    def test_never_is_not_looked_at(self) -> None:
+        """Without an idle timeout only a drain looks at the idle connections."""
+        self.watch(ConnectionLimits(0), idle=0)
+        wire = self.connect()
+        looks: list[int] = []
+
+        def progress() -> int:
+            looks.append(0)
+            return 0
+
+        wire.protocol.progress = progress
+        self.wait(600, 1)
+        self.assertEqual(looks, [])
+        drained = self.connections.drain(30)
+        self.wait(2)
+        self.successResultOf(drained)
+        self.assertGreater(len(looks), 1)
+
+    def test_held(self) -> None:
+        """A connection that we do not read is not idle; when it is read again it has
+        its whole time from then on."""
+        wire = self.connect()
+        self.wait(5)
+        wire.protocol.held = True
+        self.wait(60)
+        self.assertTrue(wire.connected)
+        wire.protocol.held = False
+        self.wait(10 - 2 * SWEEP)
+        self.assertTrue(wire.connected)
+        self.wait(3 * SWEEP)
+        self.assertEqual(self.ended(), {"idle-timeout": 1})
+
     def test_each_its_own(self) -> None:
         """Each connection has its own time."""
         first = self.connect()
@@ -110,6 +142,15 @@ class HandshakeTests(ConnectionsCase):
         self.wait(2)
         self.assertEqual(self.ended(), {"idle-timeout": 1})
 
+    def test_held(self) -> None:
+        """That the connection is not to be read afterwards gives a handshake no more
+        time: it goes on all the same."""
+        wire = self.connect(transport="tls")
+        wire.protocol.held = True
+        self.wait(11)
+        self.assertFalse(wire.connected)
+        self.assertEqual(self.ended(), {"handshake-timeout": 1})
+
     def test_no_tls(self) -> None:
         """A connection without TLS has no handshake to finish."""
         self.watch(ConnectionLimits(0), idle=100, handshake=10)
@@ -156,6 +197,33 @@ class CloseTests(ConnectionsCase):
             wire.take(1)
         self.assertFalse(wire.connected)
         self.assertEqual((wire.aborted, self.ended()), (0, {}))
+
+    def test_slow_for_ever(self) -> None:
+        """A peer that goes on taking a little now and then is cut after a number of
+        times, whatever is left."""
+        wire = self.connect()
+        wire.fill(b"x" * 100)
+        self.wait(50)
+        wire.protocol.close()
+        for _ in range(CLOSE_TOTAL * 10 // 4 - 1):
+            self.wait(4)
+            wire.take(1)
+        self.assertTrue(wire.connected)
+        for _ in range(2):
+            self.wait(4)
+            wire.take(1)
+        self.assertEqual(wire.aborted, 1)
+        self.assertFalse(wire.connected)
+        self.assertEqual(self.ended(), {"close-timeout": 1})
+
+    def test_held(self) -> None:
+        """To be closed ends that a connection is only held."""
+        wire = self.connect()
+        wire.protocol.held = True
+        wire.fill(b"x")
+        wire.protocol.close()
+        self.wait(11)
+        self.assertEqual(self.ended(), {"close-timeout": 1})
 
     def test_once(self) -> None:
         """To close again does not give it more time."""

@@ -8,7 +8,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from netsvc.daemon.descriptors import RESERVED_DESCRIPTORS, connection_limit
+from netsvc.daemon.descriptors import (
+    PIPE_SHARE,
+    RESERVED_DESCRIPTORS,
+    connection_limit,
+    pipe_limit,
+)
 
 
 class LimitTests(SynchronousTestCase):
@@ -63,11 +68,51 @@ class LimitTests(SynchronousTestCase):
         self.limit = (32, 32)
         self.assertEqual(connection_limit(10_000), 1)
 
-    @given(st.integers(1, 10**6), st.integers(8, 10**6), st.integers(0, 10**6))
-    def test_room(self, wanted: int, soft: int, more: int) -> None:
-        """There is a descriptor for each connection and for the rest."""
+    def test_others(self) -> None:
+        """What is wanted for something else is no room for connections."""
+        self.limit = (1024, 4096)
+        room = (4096 - RESERVED_DESCRIPTORS - 128) // 2
+        self.assertEqual(connection_limit(10_000, 2, 128), room)
+        self.limit = (1024, 65536)
+        self.assertEqual(connection_limit(10_000, 2, 128), 10_000)
+        self.assertEqual(self.limit[0], 20_000 + RESERVED_DESCRIPTORS + 128)
+
+    @given(
+        st.integers(1, 10**6),
+        st.integers(8, 10**6),
+        st.integers(0, 10**6),
+        st.integers(1, 3),
+        st.integers(0, 1000),
+    )
+    def test_room(
+        self, wanted: int, soft: int, more: int, each: int, others: int
+    ) -> None:
+        """There are descriptors for each connection and for the rest."""
         self.limit = (soft, soft + more)
-        limit = connection_limit(wanted)
+        limit = connection_limit(wanted, each, others)
         self.assertTrue(1 <= limit <= wanted)
-        self.assertTrue(limit == 1 or limit + RESERVED_DESCRIPTORS <= self.limit[0])
+        needed = limit * each + others + RESERVED_DESCRIPTORS
+        self.assertTrue(limit == 1 or needed <= self.limit[0])
         self.assertTrue(soft <= self.limit[0] <= soft + more)
+
+    @given(st.integers(1, 1000), st.integers(8, 10**6))
+    def test_pipes(self, wanted: int, hard: int) -> None:
+        """Pipes take no more than their share of the descriptors."""
+        self.limit = (8, hard)
+        limit = pipe_limit(wanted)
+        self.assertTrue(0 <= limit <= wanted)
+        self.assertLessEqual(2 * limit, hard / PIPE_SHARE)
+        self.assertTrue(limit == wanted or 2 * (limit + 1) > hard / PIPE_SHARE)
+
+    def test_few(self) -> None:
+        """With few descriptors there is room for some pipes, and for connections
+        beside them."""
+        self.limit = (200, 200)
+        pipes = pipe_limit(64)
+        self.assertEqual(pipes, 12)
+        self.assertEqual(connection_limit(10_000, others=2 * pipes), 112)
+
+    def test_unlimited_pipes(self) -> None:
+        """Where there is no limit there is room for all pipes."""
+        self.limit = (1024, resource.RLIM_INFINITY)
+        self.assertEqual(pipe_limit(64), 64)

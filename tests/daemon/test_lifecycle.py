@@ -5,17 +5,26 @@ from __future__ import annotations
 import signal
 import sys
 import threading
+import time
 from collections.abc import Callable
 from io import StringIO
 from typing import Any
 
 from twisted.application.service import Service
+from twisted.internet.base import ReactorBase
 from twisted.internet.defer import Deferred, succeed
 from twisted.internet.error import ReactorNotRunning
+from twisted.internet.task import Clock
 from twisted.logger import capturedLogs, formatEvent
 from twisted.trial.unittest import SynchronousTestCase
 
-from netsvc.daemon.lifecycle import SIGNALS, Daemon, refuse
+from netsvc.daemon.lifecycle import (
+    SIGNALS,
+    Daemon,
+    StartError,
+    refuse,
+    service_reactor,
+)
 
 
 class FakeReactor:
@@ -95,6 +104,13 @@ class RefuseTests(SynchronousTestCase):
         self.assertIsNone(error.__cause__)
         self.assertTrue(error.__suppress_context__)
 
+    def test_exception(self) -> None:
+        """It is an C{Exception}, too: twistd catches no others to tell that a daemon
+        has not started."""
+        error = self.assertRaises(StartError, refuse, "netsvc-echo: no port")
+        self.assertIsInstance(error, Exception)
+        self.assertIsInstance(error, SystemExit)
+
     def test_redirected(self) -> None:
         """Where stderr is a log, the line is also on the real one, once."""
         self.patch(sys, "stderr", StringIO())
@@ -114,6 +130,52 @@ class RefuseTests(SynchronousTestCase):
         self.patch(sys, "__stderr__", None)
         error = self.assertRaises(SystemExit, refuse, "netsvc-echo: no port")
         self.assertEqual(error.code, "netsvc-echo: no port")
+
+
+class ReactorTests(SynchronousTestCase):
+    """Tests of L{service_reactor}."""
+
+    class Idle(ReactorBase):
+        """A reactor that does not run, with no descriptors of its own."""
+
+        running = False
+
+        def __init__(self, *calls: Any) -> None:
+            """
+            @param calls: What it is to call later.
+            """
+            self.calls = calls
+
+        def getDelayedCalls(self) -> Any:
+            """Give what it is to call later."""
+            return self.calls
+
+    def test_monotonic(self) -> None:
+        """Its time is one that nobody sets."""
+        reactor = self.Idle()
+        self.assertIs(service_reactor(reactor), reactor)
+        self.assertIs(reactor.seconds, time.monotonic)
+
+    def test_too_late(self) -> None:
+        """Where something was timed by the old clock it stays."""
+        running = self.Idle()
+        running.running = True
+        for reactor in (running, self.Idle("call")):
+            self.assertIs(service_reactor(reactor), reactor)
+            self.assertNotIn("seconds", vars(reactor))
+
+    def test_other(self) -> None:
+        """A reactor of another make, in a test say, keeps its clock."""
+        clock = Clock()
+        self.assertIs(service_reactor(clock), clock)
+        self.assertEqual(clock.seconds(), 0)
+
+    def test_global(self) -> None:
+        """Without one it is the global one."""
+        from twisted.internet import reactor
+
+        self.patch(reactor, "seconds", reactor.seconds)
+        self.assertIs(service_reactor(), reactor)
 
 
 class DaemonCase(SynchronousTestCase):
@@ -191,7 +253,7 @@ class SignalTests(DaemonCase):
         self.assertEqual(self.reactor.stops, 1)
 
     def test_failing_drain(self) -> None:
-        """A drain that fails, in either way, does not keep the process."""
+        """A drain that fails, in either way, is logged and keeps nothing waiting."""
         self.start()
 
         def fails(timeout: float) -> Deferred[None]:
@@ -200,7 +262,10 @@ class SignalTests(DaemonCase):
         self.services[0].drain = fails  # type: ignore[method-assign]
         self.raise_signal(signal.SIGTERM)
         self.assertEqual(self.services[1].timeouts, [30.0])
+        self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
+        self.assertEqual(self.reactor.stops, 0)
         self.services[1].drained.errback(ZeroDivisionError())
+        self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
         self.assertEqual(self.reactor.stops, 1)
 
     def test_handler_does_little(self) -> None:
@@ -263,7 +328,17 @@ class HandlerTests(DaemonCase):
         self.assertNoResult(stopped)
         self.services[0].stopped.callback(None)
         self.successResultOf(stopped)
-        self.assertEqual(self.handlers(), self.before)
+
+    def test_ignored_at_the_end(self) -> None:
+        """When a signal has stopped it, further ones do nothing until the process has
+        ended: its exit status stays 0."""
+        self.start()
+        self.raise_signal(signal.SIGTERM)
+        self.raise_signal(signal.SIGTERM)
+        self.successResultOf(self.daemon.stopService())
+        self.assertEqual(set(self.handlers().values()), {signal.SIG_IGN})
+        for number in SIGNALS:
+            signal.raise_signal(number)
 
     def test_stopped_before_running(self) -> None:
         """A daemon that was stopped before the reactor runs takes no signals."""

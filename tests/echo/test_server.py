@@ -223,6 +223,19 @@ class PauseTests(StreamCase):
         wire.protocol.release()
         self.assertEqual(wire.producerState, "producing")
 
+    def test_held(self) -> None:
+        """That the disk does not keep up is no silence of the peer's; that the peer
+        does not take what is sent is."""
+        self.use(journal=FakeJournal())
+        wire = self.connect()
+        wire.producer.pauseProducing()
+        self.assertFalse(wire.protocol.held)
+        wire.protocol.hold()
+        wire.producer.resumeProducing()
+        self.assertTrue(wire.protocol.held)
+        wire.protocol.release()
+        self.assertFalse(wire.protocol.held)
+
     @given(st.lists(st.sampled_from(["pause", "resume", "hold", "release"])))
     def test_both_reasons(self, steps: list[str]) -> None:
         """It is read from when neither the peer nor the disk is behind."""
@@ -314,6 +327,15 @@ class DatagramTests(SynchronousTestCase):
         self.assertEqual(protocol.refused, {"reflector": 2, "privileged-port": 1})
         self.assertEqual(len(protocol.transport.written), 1)
         self.assertEqual(journal.records, [("192.0.2.1:5000", "udp", b"x")])
+
+    def test_group(self) -> None:
+        """What was sent to many hosts at once is not answered, and counted."""
+        port: Any = FakePort(None)
+        protocol = self.make(port)
+        for port.to_group in (True, False, True):
+            protocol.datagramReceived(b"x", self.address)
+        self.assertEqual(protocol.refused, {"group": 2})
+        self.assertEqual(len(port.written), 1)
 
     def test_send_failed(self) -> None:
         """An answer that the network refuses, in any way, is counted."""

@@ -18,6 +18,7 @@ from netsvc.daemon.connections import Connections, Timeouts
 from netsvc.daemon.limits import ConnectionLimits
 from netsvc.echo.server import EchoFactory
 from tests.daemon.service_fakes import server_tls
+from tests.echo.test_server import FakeJournal
 
 ADDRESS = IPv4Address("TCP", "192.0.2.1", 5000)
 
@@ -26,19 +27,29 @@ class Lower(FakeTransport):
     """The transport below TLS, which an abort ends at the next turn.
 
     @ivar aborted: whether it was aborted.
+    @ivar paused: whether it is not read from.
     """
 
     aborted = False
+    paused = False
 
     def __init__(self, protocol: Any, is_server: bool, clock: Clock) -> None:
         """Be connected."""
-        super().__init__(protocol, is_server)
+        super().__init__(protocol, is_server, peerAddress=ADDRESS)
         self._clock = clock
 
     def bufferReceived(self, buf: Any) -> None:
         """Drop what comes after the end."""
         if not self.disconnected:
             super().bufferReceived(buf)
+
+    def pauseProducing(self) -> None:
+        """Remember it."""
+        self.paused = True
+
+    def resumeProducing(self) -> None:
+        """Remember it."""
+        self.paused = False
 
     def abortConnection(self) -> None:
         """Remember it."""
@@ -214,6 +225,63 @@ class HandshakeTests(TLSCase):
         self.assertTrue(pair.server_io.disconnecting)
         pair.server_io.reportDisconnect()
         self.assertEqual((len(self.connections.live), self.limits.live), (0, 0))
+
+
+class HeldTests(TLSCase):
+    """Tests of clients that come while the disk does not keep up."""
+
+    def setUp(self) -> None:
+        """Have a journal, which does not keep up."""
+        super().setUp()
+        journal: Any = FakeJournal()
+        self.echo = EchoFactory(self.connections, "tls", b"Hello.\r\n", journal)
+        self.echo.held = True
+        self.tls = TLSMemoryBIOFactory(server_tls(), False, self.echo, self.clock)
+
+    def live(self) -> Any:
+        """Give the one connection."""
+        (connection,) = self.connections.live
+        return connection
+
+    def test_from_the_start(self) -> None:
+        """Its handshake is completed, it gets the greeting, what it sends is read
+        when the disk has caught up, and no timeout ends it until then."""
+        pair = self.connect()
+        self.assertEqual(pair.client.data, b"Hello.\r\n")
+        self.assertTrue(pair.server_io.paused)
+        self.wait(400)
+        self.assertEqual(self.connections.ended, {})
+        self.live().release()
+        self.assertFalse(pair.server_io.paused)
+        pair.client.transport.write(b"hello")
+        pair.pump.flush()
+        self.assertEqual(pair.client.data, b"Hello.\r\nhello")
+
+    def test_in_its_handshake(self) -> None:
+        """The same holds for one that is in its handshake when the disk falls back,
+        and one whose handshake lasts until it has caught up is served as ever."""
+        for catches_up in (False, True):
+            self.echo.held = False
+            pair = Pair(self.tls, self.clock)
+            self.live().hold()
+            if catches_up:
+                self.live().release()
+            pair.pump.flush()
+            self.assertEqual(pair.client.data, b"Hello.\r\n")
+            self.assertEqual(pair.server_io.paused, not catches_up)
+            self.live().release()
+            pair.client.transport.write(b"hello")
+            pair.pump.flush()
+            self.assertEqual(pair.client.data, b"Hello.\r\nhello")
+            pair.client.transport.loseConnection()
+            pair.pump.flush()
+
+    def test_silent(self) -> None:
+        """One that does not get through its handshake is cut as ever."""
+        pair = Pair(self.tls, self.clock)
+        self.wait(11)
+        self.assertTrue(pair.server_io.aborted)
+        self.assertEqual(self.connections.ended, {"handshake-timeout": 1})
 
 
 class RefuseTests(TLSCase):

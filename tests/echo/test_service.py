@@ -12,9 +12,11 @@ from twisted.logger import capturedLogs, formatEvent
 from twisted.trial.unittest import SynchronousTestCase
 
 from netsvc.daemon import listeners as listeners_module
+from netsvc.daemon import logs
 from netsvc.echo import service as module
 from netsvc.echo.service import EchoService
 from netsvc.echo.settings import EchoSettings
+from netsvc.multiplex.flow import PIPES, pipes
 from tests.daemon.service_fakes import FakeMultiplexer, Wire
 from tests.echo.journal_fakes import FakeReactor
 
@@ -29,11 +31,18 @@ class ServiceCase(SynchronousTestCase):
         self.reactor = FakeReactor()
         self.mux = FakeMultiplexer()
         self.patch(listeners_module, "multiplexed", lambda reactor: self.mux)
-        self.patch(module, "connection_limit", lambda wanted: wanted)
+        self.patch(module, "connection_limit", self.room)
+        self.patch(module, "pipe_limit", lambda wanted: wanted)
+        self.patch(pipes, "limit", PIPES)
         self.patch(sys, "stderr", StringIO())
         self.patch(sys, "__stderr__", sys.stderr)
         self.addCleanup(self.clean)
         self.events = self.enterContext(capturedLogs())
+
+    def room(self, wanted: int, each: int = 1, others: int = 0) -> int:
+        """Have room for all that is wanted; leave this process's limits as they are."""
+        self.others = others
+        return wanted
 
     def clean(self) -> None:
         """Close the journal's pipes."""
@@ -177,6 +186,13 @@ class StartTests(ServiceCase):
         self.assertEqual(counters["refused-max-connections"], 1)
         self.assertEqual(counters["refused-max-connections-per-source"], 1)
 
+    def test_descriptors(self) -> None:
+        """Pipes have their own descriptors, as many as there is room for: they take
+        none from the connections."""
+        self.patch(module, "pipe_limit", lambda wanted: 12)
+        self.make()
+        self.assertEqual((pipes.limit, self.others), (12, 24))
+
     def test_timeouts(self) -> None:
         """The timeouts of the settings hold."""
         service = self.started(idle_timeout=5, close_timeout=2)
@@ -222,6 +238,27 @@ class JournalTests(ServiceCase):
         for wire in (first, second, self.connect()):
             self.assertEqual(wire.producerState, "producing")
         self.assertTrue(port.reading)
+
+    def test_held_drain(self) -> None:
+        """A connection that waits for the disk is neither idle nor drained; when the
+        disk has caught up it has a second, and its idle time, from then on."""
+        service = self.with_journal(idle_timeout=5)
+        wire = self.connect()
+        wire.protocol.dataReceived(bytes(65536))
+        for _ in range(40):
+            self.reactor.advance(0.5)
+        drained = service.drain(30)
+        for _ in range(200):
+            self.reactor.advance(0.1)
+        self.assertFalse(wire.disconnecting)
+        self.writer.say(b"stored 100\n")
+        wire.protocol.dataReceived(b"was unread")
+        self.assertTrue(wire.value().endswith(b"was unread"))
+        self.assertFalse(wire.disconnecting)
+        for _ in range(15):
+            self.reactor.advance(0.1)
+        self.successResultOf(drained)
+        self.assertEqual((wire.aborted, service.connections.ended), (0, {}))
 
     def test_drop(self) -> None:
         """A journal that drops holds nobody, and counts."""
@@ -321,6 +358,25 @@ class StopTests(ServiceCase):
                 " unanswered-reflector=1"
             ],
         )
+        (event,) = [one for one in self.events if one.get("event") == "stopped"]
+        self.assertEqual(event["counters"], service.counters())
+
+    def test_dropped_by_kernel(self) -> None:
+        """What the kernel has counted until the ports close is in the last line,
+        whether the ports close in a drain or in a stop."""
+        for drains in (True, False):
+            self.mux.ports.clear()
+            service = self.started(listen=["udp:7007", "udp:7008"])
+            for port, drops in zip(self.mux.ports, (3, 4), strict=True):
+                counting: Any = port
+                counting.kernel_drops = drops
+            if drains:
+                self.successResultOf(service.drain(30))
+                for port in self.mux.ports:
+                    port.served.transport = None
+            self.successResultOf(service.stopService())
+            self.assertEqual(service.counters()["dropped-by-kernel"], 7)
+            self.assertIn("dropped-by-kernel=7", self.messages()[-1])
 
 
 class CounterTests(ServiceCase):
@@ -331,6 +387,14 @@ class CounterTests(ServiceCase):
         self.assertEqual(
             self.make().counters(), {"connections": 0, "bytes": 0, "datagrams": 0}
         )
+
+    def test_log_write_errors(self) -> None:
+        """Log lines that could not be written are counted."""
+        self.patch(logs, "write_errors", 0)
+        service = self.make()
+        self.assertNotIn("log-write-errors", service.counters())
+        logs.write_errors = 3
+        self.assertEqual(service.counters()["log-write-errors"], 3)
 
     def test_live_bytes(self) -> None:
         """The bytes of connections count while they live, and once when they have

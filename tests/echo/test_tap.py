@@ -89,7 +89,8 @@ class MakeServiceTests(SynchronousTestCase):
 
     def setUp(self) -> None:
         """Leave this process's limits as they are."""
-        self.patch(service_module, "connection_limit", lambda wanted: wanted)
+        self.patch(service_module, "connection_limit", lambda wanted, others: wanted)
+        self.patch(service_module, "pipe_limit", lambda wanted: wanted)
 
     def test_service(self) -> None:
         """It makes a daemon of the one service, with the options' settings."""
@@ -104,6 +105,7 @@ class MakeServiceTests(SynchronousTestCase):
         """Without a reactor it is the global one's."""
         from twisted.internet import reactor
 
+        self.patch(reactor, "seconds", reactor.seconds)
         self.assertIs(makeService(parse())._reactor, reactor)
 
     def test_plugin(self) -> None:

@@ -44,14 +44,22 @@ class BalanceProcess:
     """
 
     def __init__(
-        self, folder: Path, listen: Sequence[str], options: Sequence[str]
+        self,
+        folder: Path,
+        listen: Sequence[str],
+        options: Sequence[str],
+        wrap: Sequence[str] = (),
     ) -> None:
-        """Start it; L{wait} waits until it listens."""
+        """Start it; L{wait} waits until it listens.
+
+        @param wrap: a command that runs the command which follows it.
+        """
         number = len(list(folder.glob("balance*.log")))
         self.log_file = folder / f"balance{number}.log"
         self.control = folder / f"balance{number}.sock"
         self._listens = len(listen)
         self.command = [
+            *wrap,
             str(COMMANDS / "twistd"),
             "-n",
             "--pidfile=",
@@ -290,12 +298,13 @@ class BalanceCase(SynchronousTestCase):
         *options: str,
         backends: Sequence[Backend | str] = (),
         listen: Sequence[str] = ("tcp:0:interface=127.0.0.1",),
+        wrap: Sequence[str] = (),
     ) -> BalanceProcess:
         """Start a balancer and wait until it has checked its backends."""
         words = []
         for each in backends:
             words += ["--backend", each.name if isinstance(each, Backend) else each]
-        balancer = BalanceProcess(self.folder, listen, [*words, *options])
+        balancer = BalanceProcess(self.folder, listen, [*words, *options], wrap)
         self.addCleanup(self._end, balancer)
         return balancer.wait()
 

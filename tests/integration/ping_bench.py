@@ -10,7 +10,11 @@ from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
 
-PROGRAM = "import sys; from netsvc.cli.ping import main; sys.exit(main(sys.argv[1:]))"
+#: With Ctrl-C as in a shell: whoever runs the tests in the background has it ignored.
+PROGRAM = (
+    "import signal, sys; signal.signal(signal.SIGINT, signal.default_int_handler);"
+    " from netsvc.cli.ping import main; sys.exit(main(sys.argv[1:]))"
+)
 COMMAND = [sys.executable, "-c", PROGRAM]
 #: No process of these tests lives longer, seconds.
 LIMIT = 30

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import socket
 import subprocess
 import time
 from collections.abc import Iterable
+from pathlib import Path
+from typing import ClassVar
 
 from tests.integration.echo_process import (
+    COMMANDS,
     PATIENCE,
     RUNNERS,
     TCP,
@@ -89,6 +93,7 @@ class StartTests(EchoCase):
 
     def test_bad_options(self) -> None:
         """An option that does not exist, a value and a listen string that are wrong."""
+        runners = tuple(RUNNERS)
         for options, listen, said in (
             (("--idle-timeuot", "3"), TCP, "did you mean --idle-timeout?"),
             (("--max-connections", "0"), TCP, "--max-connections"),
@@ -97,7 +102,10 @@ class StartTests(EchoCase):
             ((), "gopher:7007", "gopher"),
             ((), "udp:0:interface=192.0.2.1", "Cannot assign requested address"),
         ):
-            self.assertIn(said, self.refusals(*options, listen=(listen,)))
+            line = self.refusals(*options, listen=(listen,), runners=runners)
+            self.assertIn(said, line)
+            # They read all options alike.
+            runners = ("twistd",)
 
     def test_journal(self) -> None:
         """A journal that cannot be written, and which file."""
@@ -128,6 +136,100 @@ class StartTests(EchoCase):
         )
         self.start(listen=("unix:echo.sock",))
         self.assert_echo(self.connect_unix("echo.sock"))
+
+
+class DetachedTests(EchoCase):
+    """A service that is started in the background."""
+
+    #: How each command detaches, and where its log goes.
+    detached: ClassVar[dict[str, tuple[str, ...]]] = {
+        "twistd": ("twistd", "--pidfile=pid", "--logfile=log", "netsvc-echo"),
+        "netsvc": (
+            *("netsvc", "run", "--daemonize", "--pidfile=pid", "--logfile=log"),
+            "netsvc-echo",
+        ),
+    }
+
+    def detach(self, runner: str, *options: str) -> tuple[int, str, float]:
+        """Start one; give its exit status, what it says, and the seconds it took."""
+        program, *words = self.detached[runner]
+        start = time.monotonic()
+        done = subprocess.run(
+            [str(COMMANDS / program), *words, *options],
+            cwd=self.folder,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            timeout=PATIENCE,
+        )
+        return done.returncode, done.stdout, time.monotonic() - start
+
+    def test_refused(self) -> None:
+        """
+        A start that is refused ends at once with status 1 and one message; no
+        process and no pid file stay.
+        """
+        with socket.socket() as taken:
+            taken.bind(("127.0.0.1", 0))
+            taken.listen()
+            port = f"tcp:{taken.getsockname()[1]}:interface=127.0.0.1"
+            for runner in self.detached:
+                for options, said in (
+                    (("--listen", port), f"cannot listen on {port}: "),
+                    (("--listen", TCP, "--journal", "no/file"), "--journal: "),
+                ):
+                    status, text, took = self.detach(runner, *options)
+                    self.assertEqual(status, 1, text)
+                    self.assertEqual(text.count(said), 1, text)
+                    self.assertNotIn("Traceback", text)
+                    self.assertLess(took, 5)
+                    self.assertFalse((self.folder / "pid").exists())
+                    until(lambda: not self.left(), "nothing is left")
+
+    def left(self) -> list[str]:
+        """Give the commands of the processes that run in the folder."""
+        found = []
+        for process in Path("/proc").glob("[0-9]*"):
+            with contextlib.suppress(OSError):
+                if os.readlink(process / "cwd") == str(self.folder):
+                    found.append((process / "cmdline").read_text())
+        return found
+
+    def test_served(self) -> None:
+        """One that is not refused serves, and SIGTERM takes its pid file away."""
+        for runner in self.detached:
+            (self.folder / "log").unlink(missing_ok=True)
+            status, text, _ = self.detach(runner, "--listen", "unix:echo.sock")
+            self.assertEqual((status, text), (0, ""))
+            pid = int((self.folder / "pid").read_text())
+            try:
+                with self.connect_unix("echo.sock") as client:
+                    self.assert_echo(client)
+            finally:
+                os.kill(pid, signal.SIGTERM)
+                until(lambda: not self.left(), "it ends", PATIENCE)
+            self.assertFalse((self.folder / "pid").exists())
+            self.assertIn("has stopped", (self.folder / "log").read_text())
+
+
+class UserTests(EchoCase):
+    """The user and the group to run as."""
+
+    def test_unknown(self) -> None:
+        """C{netsvc run} refuses one that does not exist with one line, and 2."""
+        for option in ("--uid", "--gid"):
+            done = subprocess.run(
+                [str(COMMANDS / "netsvc"), "run", "echo", option, "nosuchuser"],
+                cwd=self.folder,
+                capture_output=True,
+                text=True,
+                timeout=PATIENCE,
+            )
+            self.assertEqual((done.returncode, done.stdout), (2, ""))
+            self.assertEqual(done.stderr.count("\n"), 1)
+            self.assertIn("no such user or group", done.stderr)
+            self.assertIn("nosuchuser", done.stderr)
 
 
 class BrokenOutputTests(EchoCase):

@@ -23,7 +23,7 @@ from tests.integration.echo_process import (
     until,
 )
 from tests.integration.ping_servers import make_certificate
-from tests.integration.streams import fill, receive
+from tests.integration.streams import ended, fill, receive, receive_all, reset
 from tests.integration.test_echo_protocol import tls_listen
 
 KOREAN = "안녕하세요"
@@ -191,6 +191,90 @@ class WriterTests(JournalCase):
         counted = server.stop()
         self.assertEqual(counted["journal-dropped"], 0)
         self.assertEqual(counted["journal-confirmed"], counted["journal-records"])
+
+    def test_burst_of_datagrams(self) -> None:
+        """
+        Large datagrams that wait together when the buffer becomes full are read one
+        after the other as the disk takes them: all are answered, none is left out.
+        """
+        server = self.start(*self.journal, "--journal-buffer", "64K", listen=(UDP,))
+        client = self.datagrams(server)
+        for option in (socket.SO_SNDBUF, socket.SO_RCVBUF):
+            client.setsockopt(socket.SOL_SOCKET, option, 1 << 18)
+        self.assert_datagram(client)
+        sent = [bytes([number]) * 60_000 for number in range(60)]
+        for part in range(0, 60, 4):
+            # So few at once fit in any buffer.
+            server.signal(signal.SIGSTOP)
+            for data in sent[part : part + 4]:
+                client.send(data)
+            server.signal(signal.SIGCONT)
+            answers = [client.recv(65536) for _ in range(4)]
+            self.assertEqual(answers, sent[part : part + 4])
+        counted = server.stop()
+        self.assertEqual(counted["journal-dropped"], 0)
+        self.assertEqual(counted["journal-records"], 61)
+        self.assertEqual(self.content(name(client)), b"hello" + b"".join(sent))
+
+    def stalled(self, *options: str, **how: Any) -> tuple[EchoProcess, int]:
+        """Start a service whose writer stands still; give it and the writer's pid."""
+        server = self.start(*self.journal, "--journal-buffer", "64K", *options, **how)
+        # It writes: it has taken over its pipe.
+        until(lambda: self.path.exists(), "there is a journal")
+        writer = self.writer(server)
+        os.kill(writer, signal.SIGSTOP)
+        self.addCleanup(self.go_on, writer)
+        return server, writer
+
+    def test_held_connections(self) -> None:
+        """
+        A connection that waits for the writer is neither closed as idle nor as
+        finished by a drain; what it had sent is answered in full when the writer
+        goes on.
+        """
+        server, writer = self.stalled("--idle-timeout", "1500ms", listen=(TCP,))
+        client, late = self.connect(server), self.connect(server)
+        sent = fill(client)
+        late.sendall(b"late")
+        server.signal(signal.SIGTERM)
+        until(lambda: server.lines("draining"), "it drains")
+        # Longer than either would take.
+        self.assertFalse(ended(late, 2.2))
+        self.assertFalse(reset(client))
+        os.kill(writer, signal.SIGCONT)
+        client.settimeout(10)
+        self.assertEqual(len(receive(client, sent)), sent)
+        late.settimeout(10)
+        self.assertEqual(receive_all(late), b"late")
+        self.assertEqual(client.recv(1), b"")
+        self.assertEqual(server.status(), 0)
+        counted = server.counters()
+        self.assertEqual(counted["bytes"], sent + 4)
+        self.assertEqual((counted["journal-dropped"], counted["journal-lost"]), (0, 0))
+        self.assertNotIn("ended-idle-timeout", counted)
+        self.assertNotIn("ended-drain-timeout", counted)
+
+    def test_stalled_handshake(self) -> None:
+        """
+        A TLS client that comes while the writer stands still gets through its
+        handshake, and is served when the writer goes on.
+        """
+        certificate, _ = make_certificate(self.folder)
+        context = ssl.create_default_context(cafile=certificate)
+        server, writer = self.stalled(
+            "--handshake-timeout", "1s", listen=(TCP, tls_listen(self.folder))
+        )
+        fill(self.connect(server))
+        plain = self.connect(server.port("ssl"))
+        with context.wrap_socket(plain, server_hostname="localhost") as client:
+            client.sendall(b"hello")
+            self.assertFalse(ended(client, 1.6))
+            os.kill(writer, signal.SIGCONT)
+            client.settimeout(10)
+            self.assertEqual(client.recv(10), b"hello")
+        counted = server.stop()
+        self.assertEqual(counted["journal-dropped"], 0)
+        self.assertNotIn("ended-handshake-timeout", counted)
 
     def test_stalled_drop(self) -> None:
         """

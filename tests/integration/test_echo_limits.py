@@ -87,7 +87,7 @@ class TimeoutTests(EchoCase):
         self.assert_echo(silent)
         silent.settimeout(0.1)
         gone = None
-        while (now := time.monotonic() - start) < 2.5:
+        while (now := time.monotonic() - start) < 10 and (gone is None or now < 2):
             self.assert_echo(busy)
             if gone is None and ended(silent, 0.1):
                 gone = now
@@ -103,23 +103,25 @@ class DatagramLimitTests(EchoCase):
     def test_rate(self) -> None:
         """C{--udp-rate} holds for each source address on its own."""
         server = self.start("--udp-rate", "1/s:10", listen=(UDP,))
+        last = []
         for host in ("127.0.0.2", "127.0.0.3"):
             for _ in range(5):
                 # Another port is no other source.
                 client = self.datagrams(server, (host, 0))
                 self.assert_datagram(client)
                 self.assert_datagram(client)
-            self.assert_silent(client)
+            last.append(client)
+        self.assert_silent(*last)
         self.assertEqual(server.stop()["unanswered-rate"], 2)
 
     def test_privileged_ports(self) -> None:
         """Source ports below 1024 are not answered, nor is C{UDP} on reflectors'."""
         need_root("a source port below 1024")
         server = self.start(listen=(UDP,))
-        for port in (1, 1023):
-            self.assert_silent(self.datagrams(server, ("127.0.0.9", port)))
-        for port in (7, 19, 1900, 11211):
-            self.assert_silent(self.datagrams(server, ("127.0.0.9", port)))
+        ports = (1, 1023, 7, 19, 1900, 11211)
+        self.assert_silent(
+            *(self.datagrams(server, ("127.0.0.9", port)) for port in ports)
+        )
         self.assert_datagram(self.datagrams(server, ("127.0.0.9", 1024)))
         counted = server.stop()
         self.assertEqual(counted["unanswered-privileged-port"], 2)

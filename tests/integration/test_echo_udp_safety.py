@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import random
 import signal
@@ -118,6 +119,34 @@ class RandomTests(EchoCase):
             self.assert_datagram(client, os.urandom(size))
         self.assertLess(server.rss() - before, 1024)
         self.assertGreater(server.stop()["datagrams"], 50_000)
+
+    def test_dropped_by_kernel(self) -> None:
+        """
+        What the kernel drops while the service stands still is in the line that it
+        writes when it has stopped; each datagram is counted once.
+        """
+        server = self.start("--udp-rate", "off", listen=(UDP,))
+        client = self.datagrams(server)
+        server.signal(signal.SIGSTOP)
+        # The buffer may hold 8 MiB.
+        flood = 1000
+        for _ in range(flood):
+            client.send(bytes(16_000))
+        server.signal(signal.SIGCONT)
+        other = self.datagrams(server)
+        other.settimeout(0.2)
+        tries = 0
+        answer = b""
+        while answer != b"last":
+            tries += 1
+            self.assertLess(tries, 50)
+            other.send(b"last")
+            with contextlib.suppress(TimeoutError):
+                answer = other.recv(100)
+        counted = server.stop()
+        self.assertGreater(counted["dropped-by-kernel"], 0)
+        total = counted["datagrams"] + counted["dropped-by-kernel"]
+        self.assertEqual(total, flood + tries)
 
     def test_after_a_stall(self) -> None:
         """What came while the service stood still is answered when it goes on."""

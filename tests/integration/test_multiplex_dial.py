@@ -112,6 +112,24 @@ class DialTests(TCPTestCase):
         self.reactor.settle()
         self.assertEqual((self.failures, client.connected), ([], 0))
 
+    def test_faulty_protocol(self) -> None:
+        """A protocol that fails to start is logged, and its connection ends."""
+        server = Recorder()
+        port = self.listen(lambda: server)
+
+        class Faulty(Recorder):
+            def connectionMade(self) -> None:
+                raise ZeroDivisionError
+
+        client = Faulty()
+        where = port.getHost()
+        attempt = dial(self.mux, where.host, where.port, client, self.failures.append)
+        self.addCleanup(attempt.cancel)
+        self.until(lambda: server.reason and client.reason)
+        self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
+        self.assertEqual(self.failures, [])
+        self.assertNotIn(client.transport, self.mux.getReaders())
+
     def test_shutdown(self) -> None:
         """The end of the reactor is the end of an attempt, which is told once."""
         attempt, _ = self.dial("127.0.0.1", self.unused())

@@ -7,6 +7,7 @@ their own and see those of the running one through a C{.pth} line.
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -210,9 +211,8 @@ class InstalledTests(SynchronousTestCase):
         self.assertTrue(cache.exists())
 
         text, before = plugin.read_text(), plugin.stat().st_mtime
-        renamed = text.replace("import echo", "import echo as old").replace(
-            '"echo"', '"old"'
-        )
+        renamed = re.sub(r"\becho$", "echo as old", text, flags=re.MULTILINE)
+        renamed = renamed.replace('"echo"', '"old"')
         plugin.write_text(renamed)
         cache.unlink()
         command = (self.environment.python, self.environment.twistd, "--help")

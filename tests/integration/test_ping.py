@@ -183,7 +183,7 @@ class TCPTests(Bench):
 
     def test_never_reads(self) -> None:
         """A server that does not read is not fed without end."""
-        target = self.serve(TCPServer(lambda connection: time.sleep(2)))
+        target = self.serve(TCPServer(lambda connection: time.sleep(1)))
         size = ("-s", "1000000", "-c", "60", "-i", "5ms", "-W", "200ms")
         record = self.summary("--tcp", *size, target)
         self.assertEqual((record["status"], record["received"]), ("critical", 0))

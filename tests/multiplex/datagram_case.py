@@ -18,10 +18,19 @@ CLIENT = ("192.0.2.1", 50_000)
 CLIENT6 = ("2001:db8::1", 50_000, 0, 0)
 
 
-def asked4(address: str, index: int = 1) -> tuple[int, int, bytes]:
-    """Return what the kernel says of a datagram to an IPv4 address."""
-    local = IPv4Address(address).packed
-    return (socket.IPPROTO_IP, 8, struct.pack("I4s4s", index, local, local))
+def asked4(
+    address: str, index: int = 1, local: str | None = None
+) -> tuple[int, int, bytes]:
+    """
+    Return what the kernel says of a datagram to an IPv4 address.
+
+    @param address: Where it was sent to.
+    @param index: The number of the interface.
+    @param local: The host's address there, if that is another.
+    """
+    asked = IPv4Address(address).packed
+    mine = asked if local is None else IPv4Address(local).packed
+    return (socket.IPPROTO_IP, 8, struct.pack("I4s4s", index, mine, asked))
 
 
 def asked6(address: str, index: int = 3) -> tuple[int, int, bytes]:
@@ -40,8 +49,13 @@ class DatagramSocket:
     @ivar options: The options that were set.
     """
 
-    def __init__(self) -> None:
-        """Start with nothing in it."""
+    def __init__(self, number: int) -> None:
+        """
+        Start with nothing in it.
+
+        @param number: A descriptor, for an epoll set to watch in vain.
+        """
+        self._number = number
         self.inbox: list[Any] = []
         self.sent: list[tuple[bytes, Any, Any]] = []
         self.errors: list[OSError | None] = []
@@ -97,6 +111,10 @@ class DatagramSocket:
         """Say how many datagrams were dropped."""
         raise OSError(ENOTCONN, "")
 
+    def fileno(self) -> int:
+        """Return the descriptor."""
+        return self._number
+
     def getsockname(self) -> tuple[Any, ...]:
         """Return the local address."""
         return self.name
@@ -139,13 +157,17 @@ class DatagramTestCase(MultiplexTestCase):
 
     def port(self, interface: str = "127.0.0.1") -> Any:
         """Return a bound port."""
-        self.socket = DatagramSocket()
+        near, _ = self.sockets()
+        self.socket = DatagramSocket(near.fileno())
         self.peer = Peer()
         port: Any = DatagramPort(7007, self.peer, interface, MAX_DATAGRAM, self.mux)
         port.socket = self.socket
+        port.fileno = self.socket.fileno
         port.connected = True
         port._pktinfo = interface in ("", "0.0.0.0", "::")
         self.peer.transport = port
+        port.startReading()
+        self.addCleanup(port.stopReading)
         return port
 
     def echo(self) -> None:

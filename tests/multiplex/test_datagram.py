@@ -44,6 +44,25 @@ class ReadTests(DatagramTestCase):
             )
             self.assertEqual(port.failed, {})
 
+    def test_stopped(self) -> None:
+        """A protocol that stops to read in the middle of a batch is handed no more;
+        the rest stays with the kernel until it reads again."""
+        for interface in ("127.0.0.1", "0.0.0.0"):
+            port = self.port(interface)
+            self.peer.on_datagram = lambda data, addr: self.peer.transport.stopReading()
+            self.socket.inbox = [(b"%d" % n, CLIENT, []) for n in range(5)]
+            port.doRead()
+            self.assertEqual([data for data, _ in self.peer.received], [b"0"])
+            self.assertNotIn(port, self.mux.getReaders())
+            port.startReading()
+            self.assertIn(port, self.mux.getReaders())
+            self.peer.on_datagram = lambda data, addr: None
+            port.doRead()
+            self.assertEqual(
+                [data for data, _ in self.peer.received],
+                [b"%d" % n for n in range(5)],
+            )
+
     def test_addresses(self) -> None:
         """A sender is a host and a port, in IPv6 too."""
         for interface, sender in (
@@ -153,6 +172,37 @@ class OriginTests(DatagramTestCase):
         ]
         port.doRead()
         self.assertEqual([bool(one[2]) for one in self.socket.sent], [True, False])
+
+    def test_to_group(self) -> None:
+        """While a datagram is dispatched the port knows whether it was sent to many
+        hosts: to a broadcast or multicast address."""
+        for interface, sender, questions in (
+            (
+                *("0.0.0.0", CLIENT),
+                [
+                    ([asked4("127.0.0.1")], False),
+                    ([asked4("192.0.2.255", local="192.0.2.7")], True),
+                    ([asked4("224.0.0.1", local="192.0.2.7")], True),
+                ],
+            ),
+            (
+                *("::", CLIENT6),
+                [([asked6("2001:db8::7")], False), ([asked6("ff02::1")], True)],
+            ),
+            ("127.0.0.1", CLIENT, []),
+        ):
+            port = self.port(interface)
+            seen: list[bool] = []
+
+            def note(data: bytes, addr: Any) -> None:
+                seen.append(self.peer.transport.to_group)  # noqa: B023  called now
+
+            self.peer.on_datagram = note
+            # Twice: as it is learnt, and as it is known. Then without origin.
+            control = [asked for asked, _ in questions * 2] + [[]]
+            self.socket.inbox = [(b"x", sender, asked) for asked in control]
+            port.doRead()
+            self.assertEqual(seen, [group for _, group in questions * 2] + [False])
 
     def test_not_an_answer(self) -> None:
         """What is sent to another, or later, leaves from where the system likes."""

@@ -107,6 +107,66 @@ class JoinTests(FlowTestCase):
             self.assertIsNotNone(protocol.reason)
 
 
+class StopTests(FlowTestCase):
+    """Tests of flows that are stopped in the middle."""
+
+    def test_protocol_reads_on(self) -> None:
+        """What comes after a stop is not read until the source resumes, and is its
+        protocol's then; copying or splicing, and however often."""
+        protocol = HalfRecorder()
+        _, source, sender = self.connect(protocol)
+        _, sink, receiver = self.connect()
+        expected = b""
+        for size in (5, 2 * READ_SIZE, 5):
+            flow = Flow(source, sink, pool=self.pool)
+            self.assertEqual(self.carry(sender, receiver, bytes(size)), bytes(size))
+            flow.stop()
+            sender.send(b"after")
+            self.reactor.settle()
+            self.assertEqual(protocol.data, expected)
+            source.resumeProducing()
+            self.reactor.settle()
+            expected += b"after"
+            self.assertEqual(protocol.data, expected)
+            self.assertEqual((receive(receiver), self.pool._taken), (b"", 0))
+        sender.shutdown(socket.SHUT_WR)
+        self.reactor.settle()
+        self.assertEqual(protocol.halves, ["read"])
+
+    def test_in_a_batch(self) -> None:
+        """A source that is stopped and resumed by another's event in the same batch
+        gives its input to its protocol."""
+        protocol = HalfRecorder()
+        _, source, sender = self.connect(protocol)
+        _, sink, _ = self.connect()
+        flow = Flow(source, sink, pool=self.pool)
+        other, _, other_far = self.connect()
+
+        def stop(data: bytes) -> None:
+            flow.stop()
+            source.resumeProducing()
+
+        other.on_data = stop
+        other_far.send(b"stop")
+        sender.send(b"hello")
+        self.reactor.wake()
+        self.reactor.settle()
+        sender.send(b" again")
+        self.reactor.settle()
+        self.assertTrue(b"hello again".endswith(protocol.data))
+        self.assertTrue(protocol.data.endswith(b" again"))
+
+    def test_twice(self) -> None:
+        """To stop a flow again does nothing to what has taken its place."""
+        flow, sender, receiver = self.flow()
+        flow.stop()
+        again = Flow(flow.source, flow.sink, pool=self.pool)
+        flow.source.resumeProducing()
+        flow.stop()
+        self.assertIs(flow.source.flow, again)
+        self.assertEqual(self.carry(sender, receiver, b"hello"), b"hello")
+
+
 class EndTests(FlowTestCase):
     """Tests of the end of one direction."""
 

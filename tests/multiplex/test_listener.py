@@ -52,6 +52,9 @@ class Listening:
         skt, addr = self.accept()
         return skt.detach(), addr
 
+    def shutdown(self, how: int) -> None:
+        """Shut it down: there is nothing to do."""
+
     def close(self) -> None:
         """Close it."""
         self._mine.close()
@@ -238,7 +241,7 @@ class AcceptTests(ListenerTestCase):
         """A port that is stopped while accepting accepts no more."""
 
         def stop() -> Recorder:
-            self.port.connected = False
+            self.port.stopListening()
             return Recorder()
 
         self.port._expected = ACCEPTS

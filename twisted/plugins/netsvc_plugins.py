@@ -8,6 +8,6 @@ from __future__ import annotations
 
 from netsvc.parsers import client_parser as muxClient
 from netsvc.parsers import server_parser as muxServer
-from netsvc.services import echo
+from netsvc.services import balance, echo
 
-__all__ = ["echo", "muxClient", "muxServer"]
+__all__ = ["balance", "echo", "muxClient", "muxServer"]

@@ -1,0 +1,1 @@
+"""One entrance for several computers: a balancer for TCP and UDP."""

@@ -1,0 +1,106 @@
+"""How sessions reach their backends, with the limits that hold for all of them."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from twisted.logger import Logger
+
+from netsvc.balance.backend import Backend
+from netsvc.balance.backends import BackendSpec
+from netsvc.balance.deadlines import Deadlines
+from netsvc.balance.tls import LayerFactory
+from netsvc.daemon.logs import OncePer
+from netsvc.multiplex.dial import dial
+
+if TYPE_CHECKING:
+    from netsvc.balance.session import Session
+
+#: Seconds until a backend is tried again by a client that has tried all others.
+RETRY_PAUSE = 0.5
+
+#: Seconds between two log lines about clients that got no backend.
+LOG_INTERVAL = 1.0
+
+
+class Dialer:
+    """
+    Connects to backends.
+
+    @ivar tries: How many backends are tried for one client at the most.
+    @ivar connecting: The sessions whose backend has not answered yet.
+    @ivar pausing: Those that have tried all backends, and will try again.
+    @ivar refused: How many clients got no backend, by reason.
+    """
+
+    _log = Logger()
+
+    def __init__(
+        self,
+        reactor: Any,
+        *,
+        retries: int,
+        connect_timeout: float,
+        tls: Mapping[BackendSpec, LayerFactory] | None = None,
+        connect: Callable[..., Any] = dial,
+    ) -> None:
+        """
+        @param reactor: The reactor.
+        @param retries: How many more backends to try when one fails.
+        @param connect_timeout: Seconds that each may take.
+        @param tls: The TLS configurations of those backends that have one.
+        @param connect: What makes connections; see L{dial}.
+        """
+        self._reactor = reactor
+        self._tls = tls or {}
+        self._connect = connect
+        self.tries = retries + 1
+        self.connecting: Deadlines[Session] = Deadlines(
+            connect_timeout, lambda session: session.connect_timed_out(), reactor
+        )
+        self.pausing: Deadlines[Session] = Deadlines(
+            RETRY_PAUSE, lambda session: session.try_again(), reactor
+        )
+        self.refused: Counter[str] = Counter()
+        self._refusals = OncePer(LOG_INTERVAL, reactor.seconds)
+
+    def connect(
+        self,
+        backend: Backend,
+        protocol: Any,
+        failed: Callable[[Exception], None],
+        preamble: bytes = b"",
+    ) -> Any:
+        """
+        Connect a protocol to a backend, with TLS if it has that.
+
+        @param protocol: With TLS its C{handshakeCompleted} is called, too.
+        @param failed: See L{dial}.
+        @param preamble: What to send before TLS.
+        @return: See L{dial}.
+        """
+        if backend.spec.tls:
+            protocol = self._tls[backend.spec].wrap(protocol, preamble)
+        return self._connect(
+            self._reactor, backend.host, backend.port, protocol, failed
+        )
+
+    def refuse(self, reason: str) -> None:
+        """Count a client that got no backend."""
+        self.refused[reason] += 1
+        ready, suppressed = self._refusals.ready()
+        if ready:
+            self._log.warn(
+                "a client got no backend: {reason}"
+                " ({suppressed} more since the last such line)",
+                reason=reason,
+                suppressed=suppressed,
+                event="no-backend",
+            )
+
+    def stop(self) -> None:
+        """Forget all deadlines."""
+        self.connecting.stop()
+        self.pausing.stop()
