@@ -36,10 +36,13 @@ from time import monotonic
 from typing import Any
 
 from twisted.internet.interfaces import IReactorFDSet, IReadDescriptor
+from twisted.internet.main import CONNECTION_DONE
 from twisted.internet.posixbase import _DisconnectSelectableMixin
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
+
+_DONE = Failure(CONNECTION_DONE)
 
 #: Events fetched from the kernel at once.
 BATCH = 16
@@ -177,8 +180,9 @@ class EpollSet(_DisconnectSelectableMixin):
             # kernel has forgotten it.
             mask = 0
             self._reads.pop(fd, None)
-        if not mask:
-            # Each time: trial removes all readers after a test that left some.
+        if not mask and not self.dispatching:
+            # Each time, unless it is the reactor that has just called: trial removes
+            # all readers after a test that left some.
             self._reactor.addReader(self)
         try:
             if mask:
@@ -341,6 +345,11 @@ class EpollSet(_DisconnectSelectableMixin):
     def _disconnect(self, selectable: Any, why: Any, is_read: bool) -> None:
         """End a connection, or the half of it that its peer has closed."""
         try:
-            self._disconnectSelectable(selectable, why, is_read)
+            if why is CONNECTION_DONE and not is_read:
+                # All was written and the connection is to end, as most do.
+                self.forget(selectable)
+                selectable.connectionLost(_DONE)
+            else:
+                self._disconnectSelectable(selectable, why, is_read)
         except BaseException:
             self._log.failure("while closing {who!r}", who=selectable)
