@@ -110,8 +110,8 @@ class Journal:
         @param reactor: provides C{IReactorTime}, C{IReactorProcess}, C{IReactorFDSet}.
         @param when_full: what happens when C{max_bytes} are waiting for the disk.
             C{"block"}: C{pause} is called, and C{resume} once half of it is on disk;
-            what comes all the same is taken up to twice C{max_bytes}. C{"drop"}:
-            records are refused and counted.
+            what comes all the same is taken up to twice C{max_bytes}, after the one
+            record that made it full. C{"drop"}: records are refused and counted.
         @param max_bytes: bytes of memory for records that are not on disk yet.
         @param max_size: bytes from which on the file is rotated; 0 is never.
         @param keep: how many rotated files are kept, at least 1.
@@ -216,7 +216,10 @@ class Journal:
         @return: False if it was refused, and counted as dropped.
         """
         queue = self._queue
-        if queue.size + len(data) + RECORD_OVERHEAD > self._limit or self._stopping:
+        # Who was not told to pause has done nothing wrong: taken, and told now.
+        limited = self._paused or not self._block
+        too_much = queue.size + len(data) + RECORD_OVERHEAD > self._limit
+        if self._stopping or (limited and too_much):
             return self._drop()
         now = self._wall_clock()
         if len(data) <= MAX_PAYLOAD:

@@ -149,6 +149,19 @@ class FullTests(JournalCase):
         self.assertEqual(self.calls, ["pause", "resume"])
         self.assertEqual(journal.counters.dropped, 0)
 
+    def test_block_takes_any_read(self) -> None:
+        """Of peers that were not told to pause everything is taken, however near the
+        limit and however large: a whole read of a stream, with the least buffer."""
+        for rest in range(0, 280, 10):
+            self.calls.clear()
+            journal, _ = self.started(max_bytes=65536)
+            journal.record(PEER, "tcp", bytes(65536 - 400 + rest))
+            self.assertEqual(self.calls, [])
+            self.assertTrue(journal.record(PEER, "tcp", bytes(65536)))
+            self.assertEqual(self.calls, ["pause"])
+            self.assertEqual(journal.counters.dropped, 0)
+            self.assertFalse(journal.record(PEER, "tcp", bytes(65536)))
+
     def test_block_is_bounded(self) -> None:
         """What comes in spite of the pause is taken up to a limit, then dropped."""
         journal, _ = self.started(max_bytes=10_000)
