@@ -116,8 +116,12 @@ class Daemon(MultiService):
             IService(service).setServiceParent(self)
 
     def startService(self) -> None:
-        """Start the services; take the signals when the reactor runs."""
+        """
+        Start the services; take the signals now, and again when the reactor runs
+        and has taken them itself.
+        """
         super().startService()
+        self._take_signals()
         self._reactor.callWhenRunning(self._take_signals)
 
     def stopService(self) -> Any:
@@ -141,7 +145,9 @@ class Daemon(MultiService):
         """Handle the signals from now on, if they reach this thread at all."""
         if self.running and threading.current_thread() is threading.main_thread():
             for number in SIGNALS:
-                self._handlers[number] = signal.signal(number, self._signalled)
+                before = signal.signal(number, self._signalled)
+                if before != self._signalled:
+                    self._handlers[number] = before
 
     def _signalled(self, number: int, frame: FrameType | None) -> None:
         """A signal came, between any two instructions: wake the reactor."""

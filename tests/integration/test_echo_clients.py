@@ -130,7 +130,8 @@ class DatagramToolTests(EchoCase):
         """
         if not _raw():
             self.skipTest("nping sends from port 53 only as root")
-        self.assertIn("Lost: 3 (100.00%)", self.nping())
+        # What else is received is not for it: any ICMP on this machine.
+        self.assertNotRegex(self.nping(), r"RCVD .* UDP ")
         self.assertEqual(self.server.stop()["unanswered-reflector"], 3)
 
 

@@ -184,8 +184,8 @@ class DetachedTests(EchoCase):
                     self.assertEqual(text.count(said), 1, text)
                     self.assertNotIn("Traceback", text)
                     self.assertLess(took, 5)
-                    self.assertFalse((self.folder / "pid").exists())
                     until(lambda: not self.left(), "nothing is left")
+                    self.assertFalse((self.folder / "pid").exists())
 
     def left(self) -> list[str]:
         """Give the commands of the processes that run in the folder."""

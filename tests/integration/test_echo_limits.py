@@ -130,7 +130,7 @@ class DatagramLimitTests(EchoCase):
     def test_reflectors(self) -> None:
         """Known reflectors above port 1023 are not answered."""
         server = self.start(listen=(UDP,))
-        self.assert_silent(self.datagrams(server, ("127.0.0.9", 11211)))
+        self.assert_silent(self.datagrams(server, ("127.0.0.10", 11211)))
         self.assertEqual(server.stop()["unanswered-reflector"], 1)
 
     def test_answer_privileged_ports(self) -> None:
