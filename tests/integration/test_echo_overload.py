@@ -354,6 +354,6 @@ class BurstTests(EchoCase):
         for client in opened:
             client.close()
         self.assertEqual(len(opened), count)
-        self.assertGreater(len(times), 20)
+        self.assertGreater(len(times), 3)
         refused = server.stop()["refused-max-connections-per-source"]
         self.assertEqual(refused, count - 256)
