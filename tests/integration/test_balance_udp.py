@@ -215,8 +215,11 @@ class UDPTests(BalanceCase):
 
     def test_tcp_is_not_disturbed(self) -> None:
         """TCP and UDP on one balancer share the pool."""
-        echo = self.serve(lambda data: [data])
-        tcp = self.backend(port=echo.port)
+        while True:
+            echo = self.serve(lambda data: [data])
+            with contextlib.suppress(OSError):  # someone's TCP port: try another
+                tcp = self.backend(port=echo.port)
+                break
         balancer = self.start_udp(
             backends=[tcp], listen=[UDP, "tcp:0:interface=127.0.0.1"]
         )
