@@ -22,4 +22,11 @@ balance = ServiceMaker(
     "netsvc-balance",
 )
 
-ALL = (echo, balance)
+chat = ServiceMaker(
+    "netsvc chat",
+    "netsvc.chat.tap",
+    "Chat rooms for telnet, IRC clients and people's own programs.",
+    "netsvc-chat",
+)
+
+ALL = (echo, balance, chat)

@@ -11,6 +11,7 @@ from netsvc.balance.backends import BackendSpec, check_backends, parse_backend
 from netsvc.balance.check_text import parse_statuses, unescape
 from netsvc.balance.policy import POLICIES
 from netsvc.daemon.listen import Listen, parse_listen
+from netsvc.daemon.service_settings import LIMITS, TIMEOUTS, ServiceSettings
 from netsvc.daemon.settings import (
     Choice,
     Count,
@@ -20,7 +21,6 @@ from netsvc.daemon.settings import (
     Parsed,
     Rate,
     RateLimit,
-    Settings,
     SettingsError,
     Text,
     setting,
@@ -28,8 +28,6 @@ from netsvc.daemon.settings import (
 
 _BACKENDS = "Backends"
 _CHECKS = "Health"
-_LIMITS = "Limits"
-_TIMES = "Timeouts"
 _PROXY = "PROXY protocol"
 _TLS = "TLS"
 _UDP = "UDP"
@@ -51,7 +49,7 @@ def _format_rule(rule: Rule) -> str:
 
 
 @dataclass(frozen=True, kw_only=True)
-class BalanceSettings(Settings):
+class BalanceSettings(ServiceSettings):
     """What a command line or a configuration file says about netsvc-balance."""
 
     listen: tuple[Listen, ...] = setting(
@@ -180,80 +178,61 @@ class BalanceSettings(Settings):
         group=_CHECKS,
         help="Time in which a backend that comes up again gets its full share.",
     )
-    max_connections: int = setting(
-        Count(1, 1_000_000),
-        default=10_000,
-        group=_LIMITS,
-        help="Connections in all. Less if the system allows fewer descriptors.",
-    )
     max_connections_per_source: int = setting(
         Count(0, 1_000_000, zero_means="no limit"),
         default=0,
-        group=_LIMITS,
+        group=LIMITS,
         help="Connections of one address (IPv6: of one /64).",
-    )
-    connection_rate: Rate | None = setting(
-        RateLimit(),
-        default="off",
-        group=_LIMITS,
-        help="New connections of one address.",
     )
     total_connection_rate: Rate | None = setting(
         RateLimit(),
         default="off",
-        group=_LIMITS,
+        group=LIMITS,
         help="New connections in all.",
     )
     allow: tuple[Rule, ...] = setting(
         Parsed("NETWORK", _parse_allow, _format_rule),
         default=(),
         repeat=True,
-        group=_LIMITS,
+        group=LIMITS,
         help="Serve only these sources: an address, a network, unix or all.",
     )
     deny: tuple[Rule, ...] = setting(
         Parsed("NETWORK", _parse_deny, _format_rule),
         default=(),
         repeat=True,
-        group=_LIMITS,
+        group=LIMITS,
         help="Do not serve these, even if they are allowed.",
     )
     client_timeout: float = setting(
         Duration(0.1, 3600),
         default="10s",
-        group=_TIMES,
+        group=TIMEOUTS,
         help="How long a client may take for its PROXY header and for TLS.",
     )
     connect_timeout: float = setting(
         Duration(0.01, 3600),
         default="5s",
-        group=_TIMES,
+        group=TIMEOUTS,
         help="How long a backend may take to accept a connection, TLS included.",
     )
     idle_timeout: float = setting(
         Duration(1, 7 * 86400, zero_means="never"),
         default="5m",
-        group=_TIMES,
+        group=TIMEOUTS,
         help="Close a session on which nothing has moved for so long before both"
         " sides have sent something, or after one has sent all.",
     )
     tunnel_timeout: float = setting(
         Duration(1, 7 * 86400, zero_means="never"),
         default="1h",
-        group=_TIMES,
+        group=TIMEOUTS,
         help="The same in between.",
-    )
-    close_timeout: float = setting(
-        Duration(0.1, 3600),
-        default="10s",
-        group=_TIMES,
-        help="Cut a connection that is being closed when its peer takes nothing"
-        " for so long.",
     )
     drain_timeout: float = setting(
         Duration(0, 86400, zero_means="at once"),
         default="30s",
-        group=_TIMES,
+        group=TIMEOUTS,
         help="At SIGTERM or SIGINT, how long to let sessions finish.",
     )
     accept_proxy: bool = setting(

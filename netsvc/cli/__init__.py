@@ -24,7 +24,12 @@ EXIT_USAGE = 2
 COMMANDS: dict[str, tuple[str, str]] = {
     "run": ("netsvc.cli.run", "run a service in the foreground"),
     "ping": ("netsvc.cli.ping", "measure an RFC 862 echo service"),
+    "chat": ("netsvc.cli.chat", "chat, on a terminal or in a pipe"),
     "balance": ("netsvc.cli.balance", "show and steer a running balancer"),
+    "hash-password": (
+        "netsvc.cli.hash_password",
+        "hash an operator's password for netsvc-chat",
+    ),
 }
 
 

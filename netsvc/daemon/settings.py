@@ -19,6 +19,7 @@ between them (L{Settings.validate}).
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Iterator
 from dataclasses import MISSING, dataclass, field, fields, replace
 from typing import Any, Final
@@ -184,7 +185,9 @@ class Settings:
 
 
 def settings_of(settings_class: type[Settings]) -> Iterator[Setting]:
-    """Give what was declared about each field, in order."""
-    for declared in fields(settings_class):
+    """Give what was declared about each field: the class's own first, in order."""
+    own = inspect.get_annotations(settings_class)
+    ordered = sorted(fields(settings_class), key=lambda each: each.name not in own)
+    for declared in ordered:
         if _METADATA_KEY in declared.metadata:
             yield replace(declared.metadata[_METADATA_KEY], key=declared.name)

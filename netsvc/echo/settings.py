@@ -7,16 +7,15 @@ from pathlib import Path
 from typing import Literal
 
 from netsvc.daemon.listen import Listen, parse_listen
+from netsvc.daemon.service_settings import ServiceSettings
 from netsvc.daemon.settings import (
     Choice,
     Count,
-    Duration,
     FilePath,
     Flag,
     Parsed,
     Rate,
     RateLimit,
-    Settings,
     Size,
     Text,
     setting,
@@ -29,7 +28,7 @@ _JOURNAL = "Journal"
 
 
 @dataclass(frozen=True, kw_only=True)
-class EchoSettings(Settings):
+class EchoSettings(ServiceSettings):
     """What a command line or a configuration file says about netsvc-echo."""
 
     listen: tuple[Listen, ...] = setting(
@@ -44,49 +43,6 @@ class EchoSettings(Settings):
         Text(1024),
         default=None,
         help="A line to send first, to clients that expect a hello.",
-    )
-    max_connections: int = setting(
-        Count(1, 1_000_000),
-        default=10_000,
-        group=_LIMITS,
-        help="Connections in all. Less if the system allows fewer descriptors.",
-    )
-    max_connections_per_source: int = setting(
-        Count(0, 1_000_000, zero_means="no limit"),
-        default=256,
-        group=_LIMITS,
-        help="Connections of one address (IPv6: of one /64).",
-    )
-    connection_rate: Rate | None = setting(
-        RateLimit(),
-        default="off",
-        group=_LIMITS,
-        help="New connections of one address.",
-    )
-    idle_timeout: float = setting(
-        Duration(1, 7 * 86400, zero_means="never"),
-        default="5m",
-        group=_TIMES,
-        help="Close a connection on which nothing has moved for so long.",
-    )
-    handshake_timeout: float = setting(
-        Duration(0.1, 3600),
-        default="10s",
-        group=_TIMES,
-        help="Cut a connection whose TLS handshake is not done by then.",
-    )
-    close_timeout: float = setting(
-        Duration(0.1, 3600),
-        default="10s",
-        group=_TIMES,
-        help="Cut a connection that is being closed when its peer takes nothing"
-        " for so long.",
-    )
-    drain_timeout: float = setting(
-        Duration(0, 86400, zero_means="at once"),
-        default="30s",
-        group=_TIMES,
-        help="At SIGTERM or SIGINT, how long to let connections finish.",
     )
     udp_rate: Rate | None = setting(
         RateLimit(),

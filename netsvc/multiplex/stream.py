@@ -203,7 +203,10 @@ class _Raw(abstract.FileDescriptor):
             and not self._armed
             and not self.disconnecting
             and not self._writeDisconnecting
-            and self.producer is None
+            and (
+                self.producer is None
+                or (self.streamingProducer and not self.producerPaused)
+            )
         ):
             # One piece and nothing that waits for it, as in a fan-out: the
             # rest of this method says the same at twice the cost.
@@ -443,20 +446,31 @@ def fan_out(data: bytes, transports: Iterable[Any]) -> None:
     size = len(data)
     for transport in transports:
         if (
-            transport.__class__ is ServerConnection
-            and transport.connected
-            and transport.reactor.dispatching
-            and not transport._armed
-            and not transport._writeDisconnected
-            and not transport.TLS
-            and transport.feed is None
-            and transport._tempDataLen + size <= READ_SIZE
+            transport.__class__ is not ServerConnection
+            or not transport.connected
+            or transport._armed
+            or transport._writeDisconnected
+            or transport.TLS
+            or transport.feed is not None
+            or transport._tempDataLen + size > READ_SIZE
         ):
+            transport.write(data)
+        elif transport.reactor.dispatching:
             transport._tempDataBuffer.append(data)
             transport._tempDataLen += size
             transport.reactor.late[transport] = None
+        elif transport._tempDataLen or (
+            transport.producer is not None
+            and (transport.producerPaused or not transport.streamingProducer)
+        ):
+            transport.write(data)  # which sees to what waits
         else:
-            transport.write(data)
+            try:
+                sent = transport.socket.send(data)
+            except OSError:
+                sent = 0  # write meets it again, and deals with it
+            if sent != size:
+                transport.write(data[sent:])
 
 
 class Connector(tcp.Connector):

@@ -1,0 +1,1 @@
+"""Rooms in which people on telnet, on IRC and over UDP talk together."""

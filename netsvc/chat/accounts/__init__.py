@@ -1,0 +1,1 @@
+"""Accounts: passwords, certificates, SASL, and who may have which name."""

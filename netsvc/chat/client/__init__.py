@@ -1,0 +1,1 @@
+"""C{netsvc chat}: the terminal client of the line frontend."""

@@ -1,0 +1,152 @@
+"""
+What a client sends, line by line: not faster than it may, and one command at a time.
+
+A client that sends faster than its rate is not refused: its connection is read later.
+The same holds while a command waits for the disk, or for a password's hash; so a
+command never overtakes the one before it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from netsvc.chat.irc.link import Timer
+from netsvc.chat.irc.message import LineSplitter
+
+if TYPE_CHECKING:
+    from netsvc.chat.irc.session import IrcSession
+
+_NOTHING: Sequence[bytes] = ()
+
+
+class Intake:
+    """
+    The lines of one connection.
+
+    It holds no more than what was read before it had the connection held: one read.
+    """
+
+    __slots__ = (
+        "_busy",
+        "_ended",
+        "_full_at",
+        "_held",
+        "_lines",
+        "_next",
+        "_running",
+        "_session",
+        "_splitter",
+        "_timer",
+    )
+
+    def __init__(self, session: IrcSession) -> None:
+        """
+        Start with nothing.
+
+        @param session: What carries the lines out.
+        """
+        self._session = session
+        self._splitter = LineSplitter()
+        self._lines = _NOTHING
+        self._next = 0
+        self._full_at = 0.0
+        self._timer: Timer | None = None
+        self._busy = self._running = self._held = self._ended = False
+
+    @property
+    def waiting(self) -> bool:
+        """Whether something that came is not done yet."""
+        return bool(self._lines)
+
+    def feed(self, data: bytes) -> None:
+        """Take what was read."""
+        lines = self._splitter.feed(data)
+        if self._lines:
+            self._lines = [*self._lines[self._next :], *lines]
+            self._next = 0
+        else:
+            self._lines = lines
+        self._go()
+
+    def end(self) -> None:
+        """Nothing more comes: the session ends when all that came is done."""
+        self._ended = True
+        self._go()
+
+    def stop(self) -> None:
+        """Forget what has come."""
+        self._lines, self._next = _NOTHING, 0
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _go(self) -> None:
+        """Carry out what may be carried out now."""
+        if self._running or self._busy or self._timer is not None:
+            return
+        self._running = True
+        try:
+            finished = self._run()
+        finally:
+            self._running = False
+        session = self._session
+        if not finished:
+            self._hold()
+        else:
+            self._lines, self._next = _NOTHING, 0
+            if self._held and not session.closing:
+                self._held = False
+                session.link.release()
+            if self._ended and not session.closing:
+                session.end_of_input()
+
+    def _run(self) -> bool:
+        """Carry out lines; say whether all are done."""
+        session = self._session
+        while self._next < len(self._lines):
+            if session.closing:
+                return True
+            wait = self._wait()
+            if wait > 0.0:
+                session.frontend.network.counters["irc-command-rate"] += 1
+                self._timer = session.link.later(wait, self._resume)
+                return False
+            line = self._lines[self._next]
+            self._next += 1
+            work = session.line_received(line)
+            if work is not None:
+                self._busy = True
+                seconds = session.frontend.config.command_timeout
+                session.link.run(work, seconds, self._done)
+                if self._busy:
+                    return False
+        return True
+
+    def _wait(self) -> float:
+        """Take one from the budget, or give the seconds until there is one."""
+        rate = self._session.frontend.config.command_rate
+        if rate is None:
+            return 0.0
+        now = self._session.frontend.network.seconds()
+        interval = 1.0 / rate.per_second
+        full_at = max(self._full_at, now) + interval
+        wait = full_at - now - (rate.burst + 2**-10) * interval
+        if wait <= 0.0:
+            self._full_at = full_at
+        return wait
+
+    def _hold(self) -> None:
+        if not self._held:
+            self._held = True
+            self._session.link.hold()
+
+    def _resume(self) -> None:
+        self._timer = None
+        self._go()
+
+    def _done(self, error: Exception | None) -> None:
+        """A slow command is done."""
+        self._busy = False
+        self._session.command_done(error)
+        self._go()

@@ -1,0 +1,1 @@
+"""The line frontend: the rooms for telnet, nc and clients that people write."""

@@ -1,0 +1,1 @@
+"""What outlives the process: history, accounts, bans; in one SQLite file."""

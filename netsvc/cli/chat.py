@@ -1,0 +1,213 @@
+"""C{netsvc chat}: a terminal client for the line frontend of C{netsvc-chat}."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import NoReturn, TypeVar
+
+from netsvc.chat.charset import Encoding, encoding_of
+from netsvc.chat.client.entry import Wishes
+from netsvc.chat.client.target import (
+    DEFAULT_PORT,
+    ClientSettings,
+    TLSSettings,
+    parse_target,
+)
+from netsvc.chat.names import valid_nick, valid_room
+from netsvc.cli import EXIT_USAGE
+from netsvc.daemon.escape import escape
+
+__all__ = ["main"]
+
+#: Characters of a password that are read from its file.
+MAX_PASSWORD = 1024
+
+_DESCRIPTION = """\
+Chat on a netsvc-chat server, or any other that speaks in lines. On a terminal:
+line editing, history (Up, Ctrl-R), completion of nicks, rooms and commands (Tab),
+/help for the commands, Ctrl-D to leave. A password is asked for, and not shown,
+where /login or /register is typed without one; none is kept in the history.
+
+In a pipe each line of the input is sent once the room is entered, the server's
+lines are printed, and the end of the input is the end. A line that begins with a
+slash is a command there too, unless --no-commands says that it is text.
+"""
+_EPILOG = """\
+exit status: 0 well; in a pipe: the server has taken every line; 1 not connected,
+connection lost, or the server refused something; 2 bad usage.
+
+colours: none where the environment variable NO_COLOR is set.
+
+examples:
+  netsvc chat localhost
+  netsvc chat --tls --nick jiwoo --room '#seoul' chat.example
+  uptime | netsvc chat chat.example --room ops
+"""
+
+_T = TypeVar("_T")
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        """Say what is wrong in a line, and leave with the status for bad usage."""
+        hint = f"try '{self.prog} --help'"
+        self.exit(EXIT_USAGE, f"{self.prog}: {escape(message)} ({hint})\n")
+
+
+def _argument(parse: Callable[[str], _T]) -> Callable[[str], _T]:
+    """Make argparse show the sentence of a C{ValueError}."""
+
+    def convert(text: str) -> _T:
+        try:
+            return parse(text)
+        except ValueError as error:
+            raise argparse.ArgumentTypeError(str(error)) from None
+
+    return convert
+
+
+def _room(text: str) -> str:
+    room = text if text.startswith("#") else f"#{text}"
+    if not valid_room(room):
+        raise ValueError(f"{text!r} is no name of a room")
+    return room
+
+
+def _nick(text: str) -> str:
+    if not valid_nick(text):
+        raise ValueError(f"{text!r} is no nick")
+    return text
+
+
+def _encoding(text: str) -> Encoding:
+    encoding = encoding_of(text)
+    if encoding is None:
+        raise ValueError(f"there is no {text!r}; there are: utf-8, cp949")
+    return encoding
+
+
+def _password(name: str) -> str:
+    try:
+        with open(name, encoding="utf-8") as file:
+            return file.readline(MAX_PASSWORD).rstrip("\r\n")
+    except OSError as error:
+        raise ValueError(f"cannot read {name!r}: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise ValueError(f"{name!r} is no text in UTF-8") from None
+
+
+def _parser() -> _Parser:
+    parser = _Parser(
+        prog="netsvc chat",
+        description=_DESCRIPTION,
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    parser.add_argument(
+        "target",
+        metavar="HOST[:PORT]",
+        type=_argument(parse_target),
+        help=f"name or address; port {DEFAULT_PORT} unless given; [::1]:7070 for IPv6",
+    )
+    parser.add_argument(
+        "--room",
+        metavar="ROOM",
+        type=_argument(_room),
+        action="append",
+        default=[],
+        help="room to enter, with or without #; repeat for more, the last is spoken in",
+    )
+    parser.add_argument(
+        "--nick", metavar="NICK", type=_argument(_nick), help="nick to take"
+    )
+    parser.add_argument(
+        "--charset",
+        metavar="NAME",
+        type=_argument(_encoding),
+        help="character set of the connection: utf-8 (default) or cp949; "
+        "the server is told when it is given",
+    )
+    parser.add_argument(
+        "--password-file",
+        metavar="FILE",
+        type=_argument(_password),
+        help="file whose first line is the server's password, where it has one",
+    )
+    parser.add_argument(
+        "--timestamps", action="store_true", help="show when each line came"
+    )
+    parser.add_argument(
+        "--no-reconnect",
+        dest="reconnect",
+        action="store_false",
+        help="end when the connection is lost, as in a pipe",
+    )
+    parser.add_argument(
+        "--no-commands",
+        dest="commands",
+        action="store_false",
+        help="in a pipe: say lines that begin with a slash, too, and obey none",
+    )
+    group = parser.add_argument_group("TLS")
+    group.add_argument(
+        "--tls", action="store_true", help="over TLS, and check the certificate"
+    )
+    group.add_argument(
+        "--ca", metavar="FILE", type=Path, help="trust the issuers in FILE (PEM) only"
+    )
+    group.add_argument(
+        "--server-name",
+        metavar="NAME",
+        default="",
+        help="name to ask for and to check instead of HOST",
+    )
+    group.add_argument(
+        "--no-verify",
+        dest="verify",
+        action="store_false",
+        help="take any certificate, also of somebody in between",
+    )
+    return parser
+
+
+def _settings(parser: _Parser, arguments: argparse.Namespace) -> ClientSettings:
+    host, port = arguments.target
+    if not arguments.tls and (
+        arguments.ca or arguments.server_name or not arguments.verify
+    ):
+        parser.error("--ca, --server-name and --no-verify need --tls")
+    if arguments.ca and not arguments.verify:
+        parser.error("--no-verify leaves nothing for --ca to check")
+    tls = TLSSettings(arguments.ca, arguments.verify, arguments.server_name)
+    charset = arguments.charset or ""
+    return ClientSettings(
+        host,
+        port,
+        tls if arguments.tls else None,
+        Wishes(arguments.nick or "", tuple(arguments.room), charset),
+        arguments.charset or "utf-8",
+        arguments.reconnect,
+        arguments.timestamps,
+        arguments.password_file or "",
+        arguments.commands,
+    )
+
+
+def main(argv: Sequence[str]) -> int:
+    """
+    Run C{netsvc chat} with the arguments C{argv}, without the command's name.
+
+    @return: the exit status: 0 well, 1 failed, L{EXIT_USAGE}.
+    """
+    parser = _parser()
+    try:
+        settings = _settings(parser, parser.parse_args(argv))
+    except SystemExit as leaving:
+        return int(leaving.code or 0)
+    # Not before: --help and a bad option should not wait for Twisted.
+    from netsvc.chat.client.main import run_chat
+
+    return run_chat(settings)
