@@ -22,9 +22,9 @@ class Source:
     """
     Who caused an event, as they were then.
 
-    @ivar nick: The nick.
+    @ivar nick: The nick; empty for the server itself.
     @ivar user: The user name.
-    @ivar host: The host that others may see (cloaked).
+    @ivar host: The host that others may see (cloaked); the server's name.
     @ivar account: The account, or C{None} when not logged in.
     @ivar realname: What they call themselves.
     @ivar bot: Whether they said that they are a bot.
@@ -43,9 +43,8 @@ class Source:
         return f"{self.nick}!{self.user}@{self.host}"
 
 
-#: Who speaks for the server itself: an empty nick.
 def server_source(name: str) -> Source:
-    """Give the source of what the server does by itself, as C{name}."""
+    """Give the source of what the server of that name does by itself."""
     return Source("", "", name)
 
 

@@ -14,17 +14,17 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 
 from netsvc.chat import confusables, events
+from netsvc.chat.admission import check_join, check_say
 from netsvc.chat.bus import Bus, LocalBus
 from netsvc.chat.courier import Courier
 from netsvc.chat.events import Change, HubError, Kind, Reason, Said, Session, Source
 from netsvc.chat.limits import HubLimits
-from netsvc.chat.masks import Identity, Mask
 from netsvc.chat.member import USER_MODES, Member, Person
 from netsvc.chat.names import fold, is_room, valid_nick, valid_room
 from netsvc.chat.room_modes import checked
 from netsvc.chat.rooms import PREFIXES, Room
 from netsvc.chat.state import Archive, State
-from netsvc.chat.text import action, cut, is_ctcp
+from netsvc.chat.text import cut
 from netsvc.daemon.limits import Rate, RateTable, source_key
 
 
@@ -67,7 +67,7 @@ class Hub:
         """
         self.courier = courier
         self.limits = limits = limits or HubLimits()
-        self.source = Source("", "", name)
+        self.source = events.server_source(name)
         self.state = State(courier, archive, confusables.key, limits.whowas, name)
         self.refused: Counter[str] = Counter()
         self._now = milliseconds
@@ -234,12 +234,6 @@ class Hub:
         self._bus.publish(events.Renamed(*self._stamp(), member.source, nick))
         return True
 
-    def force_rename(self, member: Member, nick: str) -> None:
-        """Give somebody another nick, whatever they may; one that is taken is none."""
-        holder = self.state.members.get(fold(nick), member)
-        if holder is member and self._here(member):
-            self._bus.publish(events.Renamed(*self._stamp(), member.source, nick))
-
     def set_away(self, member: Member, text: str | None) -> None:
         """Mark somebody away; empty or C{None} is back."""
         text = cut(text, self.limits.away) if text else None
@@ -355,6 +349,8 @@ class Hub:
             return None
         if len(member.rooms) >= self.limits.rooms_per_member:
             raise self._limit("rooms-per-member", Reason.TOO_MANY_ROOMS, name)
+        # Also for one that is refused: keys are not to be guessed any faster.
+        self._spend("joins", member)
         if room is None:
             if len(self.state.rooms) >= self.limits.rooms:
                 raise self._limit("rooms", Reason.TOO_MANY_ROOMS, name)
@@ -363,32 +359,11 @@ class Hub:
             if len(room.members) >= self.limits.members_per_room:
                 raise self._limit("members-per-room", Reason.ROOM_FULL, name)
             if not force:
-                self._admit(member, room, key)
-        self._spend("joins", member)
+                check_join(room, member, key)
         self._bus.publish(
             events.Joined(*self._stamp(), member.source, name, member.away)
         )
         return self.state.rooms.get(fold(name))
-
-    def _admit(self, member: Member, room: Room, key: str | None) -> None:
-        """
-        Check what the modes of a room say of somebody who wants to join.
-
-        @raise HubError: If they may not.
-        """
-        who = member.identity
-        invited = member in room.invited
-        if "i" in room.flags and not (invited or room.listed("I", who)):
-            raise HubError(Reason.ROOM_INVITE_ONLY, room.name)
-        if room.banned(who) and not invited:
-            raise HubError(Reason.BANNED, room.name)
-        if room.key is not None and key != room.key:
-            raise HubError(Reason.ROOM_KEY, room.name)
-        full = room.limit is not None and len(room.members) >= room.limit
-        if full and not invited:
-            raise HubError(Reason.ROOM_FULL, room.name)
-        if "R" in room.flags and member.account is None and not invited:
-            raise HubError(Reason.ACCOUNT_NEEDED, room.name)
 
     def _inside(self, member: Member, name: str) -> Room:
         """
@@ -464,6 +439,7 @@ class Hub:
         full = len(room.invited) >= self.limits.invitations
         if full and room.operator(member) and target not in room.invited:
             raise self._limit("invitations", Reason.TOO_FAST, "invitations")
+        self._spend("messages", member)
         self._bus.publish(
             events.Invited(*self._stamp(), member.source, room.name, target.nick)
         )
@@ -523,7 +499,7 @@ class Hub:
             status, target = target[0], target[1:]
         if is_room(target):
             room = self.room(target)
-            self._may_say(member, room, text)
+            check_say(room, member, text)
             self._spend("messages", member)
             said = Said(
                 *self._stamp(),
@@ -549,37 +525,6 @@ class Hub:
             )
         self._bus.publish(said)
         return said
-
-    def _may_say(self, member: Member, room: Room, text: str) -> None:
-        """
-        Check whether somebody may speak in a room.
-
-        @raise HubError: If not.
-        """
-        inside = member in room.members
-        if not inside and ("n" in room.flags or room.secret):
-            raise HubError(Reason.CANNOT_SEND, room.name, "you are not in it")
-        voiced = inside and room.voiced(member)
-        if not voiced:
-            if "m" in room.flags:
-                raise HubError(Reason.CANNOT_SEND, room.name, "it is moderated (+m)")
-            if "R" in room.flags and member.account is None:
-                raise HubError(Reason.ACCOUNT_NEEDED, room.name)
-            if room.silenced(member.identity):
-                raise HubError(Reason.MUTED, room.name)
-        if "C" in room.flags and is_ctcp(text) and action(text) is None:
-            raise HubError(Reason.CANNOT_SEND, room.name, "no CTCP there (+C)")
-
-    # For operators of the server.
-
-    def matching(self, mask: str) -> list[Member]:
-        """Give all whom a mask means."""
-        meant = Mask(mask)
-        return [m for m in self.state.members.values() if meant.matches(m.identity)]
-
-    def identify(self, member: Member) -> Identity:
-        """Give what masks are compared with."""
-        return member.identity
 
 
 def _table(rate: Rate | None) -> RateTable | None:

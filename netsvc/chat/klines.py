@@ -30,9 +30,10 @@ class KLines:
         """
         if not len(self._kept):
             return None
-        for ban in self.all():
-            if means(ban.mask, user, hosts):
-                return ban
+        self._kept.expire(self._now())
+        for each in self._kept:
+            if means(each.mask, user, hosts):
+                return _shown(each)
         return None
 
     async def add(self, ban: Ban) -> None:
@@ -56,7 +57,9 @@ class KLines:
     def all(self) -> list[Ban]:
         """Give those that hold."""
         self._kept.expire(self._now())
-        return [
-            Ban(each.mask, each.reason, each.setter, each.created, each.expires)
-            for each in self._kept
-        ]
+        return [_shown(each) for each in self._kept]
+
+
+def _shown(ban: bans.Ban) -> Ban:
+    """Give a kept ban as frontends know it."""
+    return Ban(ban.mask, ban.reason, ban.setter, ban.created, ban.expires)

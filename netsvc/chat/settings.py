@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -27,6 +28,11 @@ _OPERATORS = "Operators"
 _HISTORY = "History and accounts"
 _IRC = "IRC"
 _FLOOD = "Flood"
+
+#: What Argon2 hashes look like (the PHC string format).
+_ARGON2 = re.compile(
+    r"\$argon2(id|i|d)\$v=\d+\$m=\d+,t=\d+,p=\d+\$[A-Za-z0-9+/]+\$[A-Za-z0-9+/]+"
+)
 
 #: A listen string that listens nowhere.
 OFF = "off"
@@ -80,7 +86,7 @@ def parse_operator(text: str) -> Operator:
         raise ValueError(
             "it must be NAME:HASH; make the hash by 'netsvc hash-password'"
         )
-    if not hashed.startswith("$argon2"):
+    if not _ARGON2.fullmatch(hashed):
         raise ValueError(
             "the hash must be an Argon2 hash ($argon2id$...), as"
             " 'netsvc hash-password' makes it"

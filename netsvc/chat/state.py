@@ -293,7 +293,7 @@ class State:
                 if letter in room.members[member]
             )
             if given:
-                server = events.Source("", "", self._name)
+                server = events.server_source(self._name)
                 modes = events.ModesSet(time, msgid, server, room.name, given)
                 self._courier.deliver(modes, inside)
 

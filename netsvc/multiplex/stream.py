@@ -377,6 +377,10 @@ class ServerConnection(_Stream, tcp.Server):
         self.hostname = client[0]
         self._tempDataBuffer = []
         self._tempDataLen = 0
+        # As in the class; in the instance they are found at half the cost, and
+        # fan_out looks at them for every delivery.
+        self._armed = self._writeDisconnected = self.TLS = False
+        self.feed = None
         if len(client) != 2:
             self._addressType = IPv6Address
         if not getattr(protocol, "begins_paused", False):

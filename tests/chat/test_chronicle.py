@@ -9,6 +9,7 @@ from netsvc.chat.chronicle import Chronicle
 from netsvc.chat.events import Event, Kind, Said, Source
 from netsvc.chat.network import HistoryBusy, NoSuchMessage, Point
 from netsvc.chat.records import record
+from netsvc.chat.store.accounts import Account, Accounts
 from netsvc.chat.store.archive import Archive
 from netsvc.chat.store.errors import StoreBusyError
 from netsvc.chat.store.history import History
@@ -168,6 +169,8 @@ class MarkerTests(ChronicleCase):
     def test_marker(self) -> None:
         """A marker only moves forwards."""
         chronicle = self.chronicle
+        account = Account("alice", "Alice", NOW)
+        self.result(Accounts(self.store).create(account))
         self.assertIsNone(self.result(chronicle.marker("alice", "#room")))
         self.assertEqual(self.result(chronicle.set_marker("alice", "#room", NOW)), NOW)
         self.assertEqual(self.result(chronicle.set_marker("alice", "#room", 5)), NOW)

@@ -1,4 +1,4 @@
-"""Tests of L{netsvc.chat.hub}: coming, going, being called, being watched."""
+"""Tests of L{netsvc.chat.hub}: coming, going, being called."""
 
 from __future__ import annotations
 
@@ -90,21 +90,12 @@ class ReservedTests(HubCase):
         self.chat.enter("dam")
 
     def test_sitting(self) -> None:
-        """Who had a nick before it was reserved keeps it, and cannot come back to it."""
+        """Who had a nick before it was reserved keeps it, but does not get it back."""
         eve = self.chat.enter("eve")
         self.accounts["eve"] = "eve"
         self.assertFalse(self.hub.rename(eve, "eve"))
         self.assertTrue(self.hub.rename(eve, "adam"))
         self.refused(Reason.NICK_RESERVED, self.hub.rename, eve, "eve")
-
-    def test_moved(self) -> None:
-        """Who sits on a nick can be moved away, to a nick that is free only."""
-        eve, _ = self.chat.enter("eve"), self.chat.enter("ann")
-        self.hub.force_rename(eve, "ann")
-        self.assertEqual(eve.nick, "eve")
-        self.hub.force_rename(eve, "dan")
-        self.assertEqual(eve.nick, "dan")
-        self.assertIs(self.hub.member("Dan"), eve)
 
 
 class ComingTests(HubCase):
@@ -116,7 +107,7 @@ class ComingTests(HubCase):
         self.assertIs(self.hub.member("aNN"), ann)
         self.assertEqual(ann.source.mask, "Ann!ann@ann.example")
         self.assertEqual(
-            self.hub.identify(ann),
+            ann.identity,
             Identity(("ann!ann@ann.example", "ann!ann@192.0.2.1"), "annie"),
         )
         self.assertEqual((ann.since, ann.active), (1_000_000_000, 1_000_000_000))
@@ -202,7 +193,6 @@ class LateTests(HubCase):
         self.hub.set_away(self.gone, "late")
         self.hub.set_realname(self.gone, "late")
         self.hub.set_host(self.gone, "late", "late")
-        self.hub.force_rename(self.gone, "late")
         self.hub.watch(self.gone, "bob")
         self.assertEqual(kinds(self.other), [])
         self.assertEqual(self.hub.state.watchers, {})
@@ -390,113 +380,3 @@ class HostFallbackTests(HubCase):
         modes = shown(old, events.ModesSet)[-1]
         self.assertEqual(modes.changes, (events.Change(True, "o", "ann"),))
         self.assertEqual(modes.source.host, "irc.test.example")
-
-
-class WatchTests(HubCase):
-    """MONITOR."""
-
-    def setUp(self) -> None:
-        """One watches a nick that nobody has."""
-        super().setUp()
-        self.wire = FakeWire()
-        self.ann = self.chat.enter("ann", wire=self.wire)
-        self.assertTrue(self.hub.watch(self.ann, "Bob"))
-
-    def watched(self) -> list[tuple[str, bool]]:
-        """Give what was shown."""
-        return [(e.nick, e.online) for e in shown(self.wire, events.Watched)]
-
-    def test_comes_and_goes(self) -> None:
-        """The watcher is told of both, once."""
-        bob = self.chat.enter("bob")
-        self.hub.leave(bob, "")
-        self.assertEqual(self.watched(), [("bob", True), ("bob", False)])
-        self.assertEqual(kinds(self.ann), ["Watched", "Watched"])
-
-    def test_rename(self) -> None:
-        """Another nick is going and coming; another case is neither."""
-        bob = self.chat.enter("bob")
-        self.hub.rename(bob, "BOB")
-        self.hub.rename(bob, "rob")
-        self.hub.rename(bob, "bob")
-        self.assertEqual(self.watched(), [("bob", True), ("BOB", False), ("bob", True)])
-
-    def test_unwatch(self) -> None:
-        """Who watches no more is told no more; so is who has left."""
-        eve = self.chat.enter("eve")
-        self.hub.watch(eve, "bob")
-        self.hub.unwatch(self.ann, "BOB")
-        self.hub.unwatch(self.ann, "BOB")
-        self.hub.leave(eve, "")
-        self.chat.enter("bob")
-        self.assertEqual(self.watched(), [])
-        self.assertEqual(self.hub.state.watchers, {})
-
-    def test_limit(self) -> None:
-        """The list is bounded; what is in it already takes no more place."""
-        chat = Chat(HubLimits(watching=1))
-        ann = chat.enter("ann")
-        self.assertTrue(chat.hub.watch(ann, "bob"))
-        self.assertTrue(chat.hub.watch(ann, "BOB"))
-        self.assertFalse(chat.hub.watch(ann, "cyd"))
-        self.assertEqual(chat.hub.refused["watching"], 1)
-
-    def test_extended(self) -> None:
-        """With extended-monitor all is told, once, though they share a room."""
-        self.wire.extended_monitor = True
-        bob = self.chat.enter("bob")
-        self.chat.clear(self.ann)
-        self.hub.set_away(bob, "x")
-        self.hub.set_account(bob, "bob")
-        self.hub.set_realname(bob, "B")
-        self.hub.set_host(bob, "b", "h")
-        self.assertEqual(
-            kinds(self.ann), ["AwaySet", "AccountSet", "RealnameSet", "HostSet"]
-        )
-        for member in (self.ann, bob):
-            self.hub.join(member, "#a")
-        self.chat.clear(self.ann)
-        self.hub.set_away(bob, None)
-        self.assertEqual(kinds(self.ann), ["AwaySet"])
-
-    def test_not_extended(self) -> None:
-        """Without it only coming and going is told."""
-        bob = self.chat.enter("bob")
-        self.chat.clear(self.ann)
-        self.hub.set_away(bob, "x")
-        self.assertEqual(kinds(self.ann), [])
-
-
-class OperatorTests(HubCase):
-    """Operators of the server."""
-
-    def test_oper(self) -> None:
-        """An operator has a name and the mode, until it is given up."""
-        ann = self.chat.enter("ann")
-        self.assertTrue(self.hub.set_operator(ann, "root"))
-        self.assertFalse(self.hub.set_operator(ann, "root"))
-        self.assertEqual((ann.oper, ann.modes), ("root", {"o"}))
-        self.assertTrue(self.hub.set_operator(ann, None))
-        self.assertEqual((ann.oper, ann.modes), (None, set()))
-
-    def test_wallops(self) -> None:
-        """Operators hear it, and those who listen, each once; nobody else does."""
-        ann, bob, cyd, dan = (self.chat.enter(n) for n in ("ann", "bob", "cyd", "dan"))
-        self.hub.set_operator(ann, "root")
-        self.hub.set_user_modes(bob, True, "w")
-        self.hub.set_operator(cyd, "root")
-        self.hub.set_user_modes(cyd, True, "w")
-        self.hub.announce(ann, "hear")
-        self.hub.announce(None, "the server")
-        for member in (ann, bob, cyd):
-            self.assertEqual(kinds(member), ["Announced", "Announced"])
-        self.assertEqual(kinds(dan), [])
-
-    def test_matching(self) -> None:
-        """A mask means people by what is shown of them, by address, by account."""
-        ann = self.chat.enter("ann", address="192.0.2.1")
-        bob = self.chat.enter("bob", account="bobby")
-        self.assertEqual(self.hub.matching("*!*@192.0.2.*"), [ann])
-        self.assertEqual(self.hub.matching("BOB!*@*"), [bob])
-        self.assertEqual(self.hub.matching("~a:bobby"), [bob])
-        self.assertEqual(self.hub.matching("*"), [ann, bob])

@@ -64,8 +64,8 @@ class JoinTests(HubCase):
         )
 
     def test_rate(self) -> None:
-        """Joins are limited; what is refused for another reason costs nothing."""
-        chat = Chat(HubLimits(join_rate=Rate(1.0, 1)))
+        """Joins are limited; also those with a wrong key: it is not to be guessed."""
+        chat = Chat(HubLimits(join_rate=Rate(1.0, 2)))
         hub, ann, bob = chat.hub, chat.enter("ann"), chat.enter("bob", address="::1")
         hub.join(bob, "#a")
         hub.set_modes(bob, "#a", [events.Change(True, "k", "key")])

@@ -28,7 +28,7 @@ class RoomTalkTests(HubCase):
         ]
 
     def test_said(self) -> None:
-        """All in the room hear it, nobody else; who says it sees it in their own way."""
+        """All in the room hear it, nobody else; who says it sees it as its own."""
         said = self.hub.say(self.bob, "#A", "hello", tags=[("+x", "y")])
         self.assertEqual(
             (said.target, said.text, said.kind, said.tags, said.to, said.status),
@@ -71,10 +71,10 @@ class RoomTalkTests(HubCase):
         self.assertEqual(self.heard(), [])
 
     def test_outside(self) -> None:
-        """Outsiders may not speak under +n, nor in a secret room; else they may."""
+        """Outsiders may not speak under +n; of a secret room they are told nothing."""
         self.cannot(self.dan)
         self.modes(self.ann, "#a", "-n +s")
-        self.cannot(self.dan)
+        self.refused(Reason.NO_SUCH_ROOM, self.hub.say, self.dan, "#a", "x")
         self.modes(self.ann, "#a", "-s")
         self.hub.say(self.dan, "#a", "hello")
         self.assertEqual(self.heard(), ["ann", "bob", "cyd", "dan"])

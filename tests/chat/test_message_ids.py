@@ -14,7 +14,8 @@ class MessageIdTests(SynchronousTestCase):
 
     def test_unique(self) -> None:
         """Names differ within a process, and between processes of one moment."""
-        one, other = (message_ids(1_000, lambda n, b=b: b * n) for b in (b"a", b"b"))
+        one = message_ids(1_000, lambda number: b"a" * number)
+        other = message_ids(1_000, lambda number: b"b" * number)
         names = [make() for make in (one, other) for _ in range(100)]
         self.assertEqual(len({*names}), 200)
 

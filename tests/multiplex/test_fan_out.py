@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from errno import EAGAIN, EPIPE
 from typing import Any
 
 from twisted.internet.protocol import connectionDone
 
 from netsvc.multiplex import fan_out
 from netsvc.multiplex.stream import READ_SIZE
-from tests.multiplex.fakes import MultiplexTestCase, receive
+from tests.multiplex.fakes import MultiplexTestCase, Producer, receive
 
 
 class FanOutTests(MultiplexTestCase):
@@ -65,6 +66,45 @@ class FanOutTests(MultiplexTestCase):
             received += receive(full[2])
             self.reactor.wake()
         self.assertEqual(received, written + b"hello")
+
+    def test_part_outside_a_batch(self) -> None:
+        """Without a batch, what a member's socket did not take follows later."""
+        (_, slow, slow_far), (_, plain, plain_far) = self.members(2)
+        producer = Producer()
+        slow.registerProducer(producer, True)
+        self.counting(slow).limits = [3, BlockingIOError(EAGAIN, "full")]
+        fan_out(b"hello", [slow, plain])
+        self.assertEqual(receive(slow_far), b"hel")
+        self.assertEqual(receive(plain_far), b"hello")
+        self.assertEqual(producer.calls, ["pause"])
+        fan_out(b" you", [slow])
+        self.reactor.settle()
+        self.assertEqual(receive(slow_far), b"lo you")
+        self.assertEqual(producer.calls, ["pause", "resume"])
+        slow.unregisterProducer()
+
+    def test_pull_producer_outside_a_batch(self) -> None:
+        """A producer that is asked for more is asked, although nothing is left."""
+        ((_, transport, far),) = self.members(1)
+        producer = Producer()
+        transport.registerProducer(producer, False)
+        self.reactor.settle()
+        producer.calls.clear()
+        fan_out(b"hello", [transport])
+        self.assertEqual(receive(far), b"hello")
+        self.reactor.settle()
+        self.assertEqual(producer.calls, ["resume"])
+        transport.unregisterProducer()
+
+    def test_broken_outside_a_batch(self) -> None:
+        """A member whose connection is broken is lost; the others get all."""
+        (recorder, broken, _), (_, plain, far) = self.members(2)
+        error = BrokenPipeError(EPIPE, "broken")
+        self.counting(broken).limits = [error, error, error]
+        fan_out(b"hello", [broken, plain])
+        self.assertEqual(receive(far), b"hello")
+        self.reactor.settle()
+        self.assertIsNotNone(recorder.reason)
 
     def test_large(self) -> None:
         """A member that gets more than a buffer in one batch gets all of it."""

@@ -8,6 +8,7 @@ from netsvc.chat.names import USER_LENGTH
 from netsvc.daemon.limits import Rate
 
 _COMMAND_RATE = Rate(25.0, 100)
+_PASSWORD_RATE = Rate(0.5, 120)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +45,7 @@ class IrcConfig:
     @ivar history: Messages in one answer of CHATHISTORY.
     @ivar markers: Read markers that are remembered for who has no account.
     @ivar login_tries: How often a connection may fail to log in before it is cut.
+    @ivar password_rate: Wrong passwords of the server from one source, or C{None}.
     @ivar registration: Whether accounts may be registered here.
     @ivar sts_port: The port with TLS that clients without it are sent to.
     @ivar sts_duration: How long they shall keep to it; C{None} says nothing.
@@ -65,6 +67,7 @@ class IrcConfig:
     history: int = 1000
     markers: int = 200
     login_tries: int = 10
+    password_rate: Rate | None = _PASSWORD_RATE
     registration: bool = True
     sts_port: int | None = None
     sts_duration: int | None = None

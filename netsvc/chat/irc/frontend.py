@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import hmac
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any, Final, cast
 
+from netsvc.chat.accounts.throttle import MAX_TRACKED, Budgets
 from netsvc.chat.events import Session
 from netsvc.chat.irc import commands, isupport
 from netsvc.chat.irc.batches import References
@@ -16,6 +18,7 @@ from netsvc.chat.irc.link import Peer
 from netsvc.chat.irc.wire import Wires
 from netsvc.chat.names import fold
 from netsvc.chat.network import Network
+from netsvc.daemon.limits import source_key
 
 if TYPE_CHECKING:
     from netsvc.chat.irc.connection import IrcConnection
@@ -23,6 +26,12 @@ if TYPE_CHECKING:
 
 #: How many looks at the connections that are not registered fall on one at all.
 LOOKS: Final = 5
+
+
+def _budgets(config: IrcConfig) -> Budgets | None:
+    """What each source may try of the server's password."""
+    rate = config.password_rate
+    return None if rate is None else Budgets(rate, MAX_TRACKED)
 
 
 def _write_to_each(data: bytes, streams: Iterable[Any]) -> None:
@@ -75,6 +84,7 @@ class IrcFrontend:
         self._fan_out = fan_out
         self._ticks = 0
         self._offers: dict[Peer | None, Offer] = {}
+        self._passwords = _budgets(self.config)
         self.support = self._tokens()
 
     # Writing.
@@ -126,6 +136,8 @@ class IrcFrontend:
 
     def reload(self, config: IrcConfig) -> None:
         """Go by other settings from now on; tell who can be told."""
+        if config.password_rate != self.config.password_rate:
+            self._passwords = _budgets(config)
         self.config = config
         before, self.support = self.support, self._tokens()
         self._offers.clear()
@@ -134,6 +146,29 @@ class IrcFrontend:
             session.offer_changed(changes)
 
     # Connections.
+
+    def password_fits(self, password: str | None, address: str | None) -> bool | None:
+        """
+        Say whether that is the server's password, if it has one.
+
+        @param password: What was given, or C{None} for nothing, which is no try.
+        @param address: Of who gave it.
+        @return: C{None} if there were too many tries from there.
+        """
+        right = self.network.password
+        if right is None:
+            return True
+        if password is None:
+            return False
+        table, source = self._passwords, source_key(address)
+        if table is not None and not table.allow(source, self.network.seconds()):
+            self.network.counters["irc-password-throttled"] += 1
+            return None
+        given = password.encode("utf-8", "surrogateescape")
+        fits = hmac.compare_digest(given, right.encode())
+        if fits and table is not None:
+            table.give_back(source)  # a class behind one address may come in
+        return fits
 
     def of_account(self, account: str) -> list[IrcSession]:
         """Give the registered connections that are logged in as an account."""

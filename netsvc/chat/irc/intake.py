@@ -9,13 +9,16 @@ command never overtakes the one before it.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from netsvc.chat.irc.link import Timer
 from netsvc.chat.irc.message import LineSplitter
 
 if TYPE_CHECKING:
     from netsvc.chat.irc.session import IrcSession
+
+#: Seconds for which one connection's lines are carried out before others have a turn.
+TURN: Final = 0.02
 
 _NOTHING: Sequence[bytes] = ()
 
@@ -104,10 +107,16 @@ class Intake:
     def _run(self) -> bool:
         """Carry out lines; say whether all are done."""
         session = self._session
+        clock = session.frontend.network.seconds
+        until = clock() + TURN
         while self._next < len(self._lines):
             if session.closing:
                 return True
-            wait = self._wait()
+            now = clock()
+            if now > until:
+                self._timer = session.link.later(0, self._resume)
+                return False
+            wait = self._wait(now)
             if wait > 0.0:
                 session.frontend.network.counters["irc-command-rate"] += 1
                 self._timer = session.link.later(wait, self._resume)
@@ -123,12 +132,26 @@ class Intake:
                     return False
         return True
 
-    def _wait(self) -> float:
+    def charge(self, commands: float) -> None:
+        """
+        Take from the budget for a command that was more work than most.
+
+        What comes next waits for it no longer than the budget takes to be full.
+
+        @param commands: How many others it was worth.
+        """
+        rate = self._session.frontend.config.command_rate
+        if rate is not None:
+            now = self._session.frontend.network.seconds()
+            full_at = max(self._full_at, now) + commands / rate.per_second
+            most = now + 2 * rate.burst / rate.per_second
+            self._full_at = min(full_at, most)
+
+    def _wait(self, now: float) -> float:
         """Take one from the budget, or give the seconds until there is one."""
         rate = self._session.frontend.config.command_rate
         if rate is None:
             return 0.0
-        now = self._session.frontend.network.seconds()
         interval = 1.0 / rate.per_second
         full_at = max(self._full_at, now) + interval
         wait = full_at - now - (rate.burst + 2**-10) * interval

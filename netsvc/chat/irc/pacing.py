@@ -22,7 +22,12 @@ PART: Final = 64 * 1024
 PART_SHARE: Final = 1 / 4
 
 #: Lines that are looked for at a time, also if none of them is to be told.
-LOOK: Final = 1000
+LOOK: Final = 250
+
+#: How many lines that are told cost as much as a command, and how many that were
+#: looked at and are not: no mask of WHO or LIST makes a lot of work of a few bytes.
+TOLD_PER_COMMAND: Final = 100
+LOOKS_PER_COMMAND: Final = 20
 
 #: The share of the send queue that may be full when the next part is written.
 SHARE: Final = 1 / 8
@@ -62,14 +67,19 @@ def _write(session: IrcSession, lines: Iterator[bytes]) -> bool:
     """Write a part; say whether it was the last."""
     most = min(PART, session.frontend.config.send_queue * PART_SHARE)
     part: list[bytes] = []
-    size = 0
+    size = looks = 0
     finished = True
-    for number, line in enumerate(lines, 1):
-        part.append(line)
-        size += len(line)
-        if size >= most or number == LOOK:
+    for line in lines:
+        if line:
+            part.append(line)
+            size += len(line)
+        else:
+            looks += 1
+        if size >= most or len(part) + looks == LOOK:
             finished = False
             break
+    cost = len(part) / TOLD_PER_COMMAND + looks / LOOKS_PER_COMMAND
+    session.intake.charge(cost)
     if size:
         session.reply(b"".join(part))
     return finished

@@ -25,6 +25,9 @@ BYTES_PER_LINE: Final = 512
 #: How a TLS client begins, which here meets a port without TLS (RFC 8446 section 5.1).
 TLS_HANDSHAKE: Final = b"\x16\x03"
 
+#: Seconds for which one connection's lines are carried out before others have a turn.
+TURN: Final = 0.02
+
 _NOTHING: Sequence[bytes | None] = ()
 
 
@@ -175,8 +178,12 @@ class LineIntake:
     def _run(self) -> bool:
         """Carry out lines; say whether all are done, and more may come."""
         session = self._session
+        until = session.network.seconds() + TURN
         while not session.closing:
             if session.busy:
+                return False
+            if session.network.seconds() > until:
+                self._timer = self._link.later(0.0, self._resume)
                 return False
             more = self._next < len(self._lines)
             wait = self._wait(1.0 if more else 0.0)

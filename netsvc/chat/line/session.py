@@ -229,7 +229,7 @@ class LineSession:
 
         @param reason: What the client is told, and the others.
         """
-        self.finish(f"! {reason}", reason)
+        self.finish(f"! {clean(reason)}", reason)
 
     def finish(self, last: str, reason: str) -> None:
         """

@@ -1,9 +1,13 @@
 """
 What telnet puts between the bytes of text, taken out (RFC 854, RFC 855).
 
-A L{TelnetFilter} stands between a connection and its lines. It knows no option, so it
-refuses each one, and whoever sends none of this, such as nc, does not notice it. It
-works on bytes: 0xFF occurs neither in UTF-8 nor in CP949.
+A L{TelnetFilter} stands between a connection and its lines. Whoever sends none of this,
+such as nc, does not notice it. It works on bytes: 0xFF occurs neither in UTF-8 nor in
+CP949.
+
+It refuses each option but BINARY, which it asks for as soon as it meets a telnet
+client. Without it the Unix clients look for their keys in seven bits of each byte: of
+the UTF-8 of C{한} they take the last byte, 9C, for Ctrl-backslash, and send BRK for it.
 """
 
 from __future__ import annotations
@@ -18,10 +22,14 @@ ARE_YOU_THERE_LIMIT: Final = 64
 
 ARE_YOU_THERE_ANSWER: Final = b"[Yes]\r\n"
 
+ASK_BINARY: Final = b"\xff\xfd\0\xff\xfb\0"
+"""IAC DO BINARY, IAC WILL BINARY (RFC 856): all bytes are text, both ways."""
+
 TIMING_MARK: Final = 6
 """RFC 860. The Unix client shows no output after Ctrl-C until this is answered."""
 
 _SE, _AYT, _SB, _WILL, _WONT, _DO, _DONT, _IAC = 240, 246, *range(250, 256)
+_BINARY = 0
 _FIRST_COMMAND = 236  # EOF, SUSP, ABORT, EOR: 236 to 239, RFC 1184 and RFC 885
 _ESCAPE = b"\xff"
 
@@ -105,7 +113,9 @@ class TelnetFilter:
         elif byte == _IAC or byte < _FIRST_COMMAND:
             text.append(self._text(bytes((byte,))))
         else:
-            self.negotiated = True
+            if not self.negotiated:
+                self.negotiated = True
+                answers.append(ASK_BINARY)
             if byte == _SB:
                 self._state = _INSIDE
                 self._inside = 0
@@ -131,7 +141,12 @@ class TelnetFilter:
             self.cut_short += 1
 
     def _refuse(self, option: int) -> bytes:
-        """Refuse an option, once; agree with a refusal by saying nothing."""
+        """
+        Refuse an option, once; agree with a refusal by saying nothing, and so with
+        BINARY, which was asked for before anything is answered.
+        """
+        if option == _BINARY:
+            return b""
         if self._verb == _DO:
             answer = _WONT
         elif self._verb == _WILL:

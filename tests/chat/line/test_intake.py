@@ -8,6 +8,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from netsvc.chat.line.frontend import NOP
 from netsvc.chat.line.options import LineOptions
+from netsvc.chat.line.telnet import ASK_BINARY
 from netsvc.daemon.limits import Rate
 from tests.chat.line.kit import Client, LineChat
 
@@ -65,7 +66,7 @@ class LineTests(SynchronousTestCase):
         """Telnet's negotiation is answered, and shown to nobody."""
         chat, alice, bob = pair()
         bob.feed(b"\xff\xfd\x03\xff\xfb\x1fhi\r\n")
-        self.assertEqual(bob.data, b"\xff\xfc\x03\xff\xfe\x1f")
+        self.assertEqual(bob.data, ASK_BINARY + b"\xff\xfc\x03\xff\xfe\x1f")
         self.assertEqual(alice.read(), ["<bob> hi"])
         bob.data = b""
         chat.frontend.tick()

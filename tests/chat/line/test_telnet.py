@@ -9,13 +9,14 @@ from twisted.trial.unittest import SynchronousTestCase
 from netsvc.chat.line.telnet import (
     ARE_YOU_THERE_ANSWER,
     ARE_YOU_THERE_LIMIT,
+    ASK_BINARY,
     SUBNEGOTIATION_LIMIT,
     TelnetFilter,
 )
 
 SE, NOP, DM, IP, AO, AYT = 240, 241, 242, 244, 245, 246
 SB, WILL, WONT, DO, DONT, IAC = 250, 251, 252, 253, 254, 255
-ECHO, SGA, TIMING_MARK, NAWS = 1, 3, 6, 31
+BINARY, ECHO, SGA, TIMING_MARK, NAWS = 0, 1, 3, 6, 31
 
 #: Bytes among which commands, ends of lines and NUL are frequent.
 streams = st.lists(
@@ -25,10 +26,12 @@ streams = st.lists(
 
 
 def run(*pieces: bytes) -> tuple[bytes, bytes]:
-    """Feed a new filter; give all text and all answers."""
+    """Feed a new filter; give all text, and all answers but what it asks for first."""
     telnet = TelnetFilter()
-    results = [telnet.feed(piece) for piece in pieces]
-    return b"".join(text for text, _ in results), b"".join(more for _, more in results)
+    results = [telnet.feed(piece) for piece in (b"", *pieces)]
+    text, answers = (b"".join(each) for each in zip(*results, strict=True))
+    assert answers.startswith(ASK_BINARY) == telnet.negotiated
+    return text, answers.removeprefix(ASK_BINARY)
 
 
 class TextTests(SynchronousTestCase):
@@ -75,7 +78,7 @@ class TextTests(SynchronousTestCase):
             bytes([97, IAC, each])
             for each in (NOP, DM, IP, AO, 243, 247, 248, 249, 236)
         )
-        self.assertEqual(telnet.feed(data), (b"a" * 9, b""))
+        self.assertEqual(telnet.feed(data), (b"a" * 9, ASK_BINARY))
         self.assertTrue(telnet.negotiated)
         self.assertEqual(telnet.feed(bytes([13, IAC, NOP, 10])), (b"\n", b""))
 
@@ -102,12 +105,21 @@ class NegotiationTests(SynchronousTestCase):
             run(bytes([IAC, DONT, ECHO, IAC, WONT, ECHO, 97])), (b"a", b"")
         )
 
+    def test_binary(self) -> None:
+        """All bytes as text is asked for once, of whoever turns out to be telnet."""
+        telnet = TelnetFilter()
+        self.assertEqual(telnet.feed("한글\r\n".encode())[1], b"")
+        self.assertEqual(telnet.feed(bytes([IAC, WILL])), (b"", ASK_BINARY))
+        self.assertEqual(telnet.feed(bytes([BINARY])), (b"", b""))
+        for verb in (DO, WILL, DONT, WONT):
+            self.assertEqual(telnet.feed(bytes([IAC, verb, BINARY])), (b"", b""))
+
     def test_all(self) -> None:
         """All that is ever said to requests for options is of a fixed size."""
         ask = b"".join(
             bytes([IAC, verb, option])
             for verb in (DO, WILL)
-            for option in range(256)
+            for option in range(1, 256)
             if option != TIMING_MARK
         )
         self.assertEqual(len(run(ask)[1]), len(ask))
@@ -122,6 +134,7 @@ class NegotiationTests(SynchronousTestCase):
     def test_are_you_there(self) -> None:
         """It is there, and says so a limited number of times."""
         telnet = TelnetFilter()
+        telnet.feed(bytes([IAC, NOP]))
         self.assertEqual(telnet.feed(bytes([IAC, AYT])), (b"", ARE_YOU_THERE_ANSWER))
         telnet.feed(bytes([IAC, AYT]) * (ARE_YOU_THERE_LIMIT - 2))
         self.assertEqual(telnet.feed(bytes([IAC, AYT])), (b"", ARE_YOU_THERE_ANSWER))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hmac
 from typing import TYPE_CHECKING, Final
 
 from netsvc.chat.accounts.errors import AccountError, Refusal
@@ -108,17 +107,16 @@ async def register(session: IrcSession, message: Message) -> None:
 
 def _may_register(session: IrcSession, name: str) -> tuple[str, str] | None:
     """Say why a client may not register an account: a code and a text."""
-    network = session.network
     if session.frontend.offer(session.peer).registration is None:
         return "TEMPORARILY_UNAVAILABLE", "Accounts cannot be registered here"
     if session.account_name is not None:
         return "ALREADY_AUTHENTICATED", "You are logged in already"
-    if session.member is None and network.password is not None:
-        # It must be no way around the server's password.
-        given = (session.password or "").encode()
-        if not hmac.compare_digest(given, network.password.encode()):
-            text = "Complete your registration with the server first"
-            return "COMPLETE_CONNECTION_REQUIRED", text
+    if session.member is None and not session.frontend.password_fits(
+        session.password, session.peer.address
+    ):
+        # It must be no way around the server's password, nor to find it.
+        text = "Complete your registration with the server first"
+        return "COMPLETE_CONNECTION_REQUIRED", text
     if not name:
         return "NEED_NICK", "Choose a nick first"
     holder = session.hub.state.members.get(fold(name))

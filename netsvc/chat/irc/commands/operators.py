@@ -15,7 +15,7 @@ from netsvc.chat.irc.commands import command
 from netsvc.chat.irc.message import Message
 from netsvc.chat.irc.shown import is_oper
 from netsvc.chat.member import Member
-from netsvc.chat.text import cut
+from netsvc.chat.text import clean, cut
 from netsvc.daemon.limits import source_key
 
 if TYPE_CHECKING:
@@ -46,7 +46,8 @@ def note(session: IrcSession, what: str, about: str) -> None:
     network = session.network
     network.counters[f"oper-{what}"] += 1
     who = f"{session.me.oper} ({session.me.source.mask})"
-    network.noted(who, what, about)
+    # It may be read on a terminal.
+    network.noted(who, what, clean(about))
 
 
 def tell(session: IrcSession, text: str) -> None:
@@ -85,7 +86,7 @@ async def oper(session: IrcSession, message: Message) -> None:
         return
     if hashed is None or not right:
         network.counters["oper-refused"] += 1
-        network.noted(session.me.source.mask, "refused", name)
+        network.noted(session.me.source.mask, "refused", clean(name))
         session.numeric(numerics.ERR_PASSWDMISMATCH)
         return
     network.oper_throttle.succeeded(ticket)

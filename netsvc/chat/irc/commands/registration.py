@@ -33,13 +33,13 @@ def complete(session: IrcSession) -> None:
     if not session.nick or not session.user:
         return
     network = session.network
-    if network.password is not None:
-        given = (session.password or "").encode("utf-8", "surrogateescape")
-        if not hmac.compare_digest(given, network.password.encode()):
-            network.counters["irc-wrong-password"] += 1
-            session.numeric(numerics.ERR_PASSWDMISMATCH)
-            session.close("Password incorrect")
-            return
+    fits = session.frontend.password_fits(session.password, session.peer.address)
+    if not fits:
+        network.counters["irc-wrong-password"] += 1
+        session.numeric(numerics.ERR_PASSWDMISMATCH)
+        wrong = "Password incorrect"
+        session.close(wrong if fits is False else "Too many tries, try again later")
+        return
     address, host = session.peer.address or "", session.shown_host
     if network.bans is not None:
         ban = network.bans.find(session.user, [host, address] if address else [host])

@@ -8,12 +8,13 @@ from netsvc.chat.events import Change
 from netsvc.chat.line.commands import command, need, two, where
 from netsvc.chat.line.refusals import LONGEST, Mistake
 from netsvc.chat.line.words import stamp
-from netsvc.chat.masks import ACCOUNT, EXTENDED, MUTE, Mask, full
+from netsvc.chat.masks import ACCOUNT, EXTENDED, MUTE, Identity, Mask, full
 from netsvc.chat.names import fold
 from netsvc.chat.text import clean
 
 if TYPE_CHECKING:
     from netsvc.chat.line.session import LineSession
+    from netsvc.chat.member import Member
     from netsvc.chat.rooms import Room
 
 _MUTE = f"{EXTENDED}{MUTE}:"
@@ -88,9 +89,7 @@ def _mask(session: LineSession, room: Room, who: str) -> str:
     if member.account is not None:
         return f"{EXTENDED}{ACCOUNT}:{member.account}"
     mask = Mask(f"*!*@{member.host}")
-    if any(
-        room.operator(each) and mask.matches(each.identity) for each in room.members
-    ):
+    if any(room.operator(each) and mask.matches(_shown(each)) for each in room.members):
         return full(member.nick)
     return mask.text
 
@@ -119,6 +118,13 @@ def _add(session: LineSession, room: Room, who: str, prefix: str) -> None:
         session.note(f"that is so already: {clean(mask)}")
 
 
+def _shown(member: Member) -> Identity:
+    """Give what masks are compared with, but for the real address."""
+    account = member.account
+    names = (fold(member.source.mask),)
+    return Identity(names, None if account is None else fold(account))
+
+
 def _take_off(session: LineSession, room: Room, who: str, prefix: str) -> None:
     """
     Take somebody off the list of bans.
@@ -126,17 +132,15 @@ def _take_off(session: LineSession, room: Room, who: str, prefix: str) -> None:
     @raise Mistake: If they are not on it.
     """
     member = session.hub.state.members.get(fold(who))
+    # By what everybody sees: a mask must not tell whose address it fits.
+    shown = None if member is None else _shown(member)
     listed = room.lists["b"]
     keys = {fold(prefix + who), fold(full(prefix + who))}
     found = [
         mask.text
         for key, mask in listed.items()
         if key in keys
-        or (
-            member is not None
-            and mask.mutes == bool(prefix)
-            and mask.matches(member.identity)
-        )
+        or (shown is not None and mask.mutes == bool(prefix) and mask.matches(shown))
     ]
     if not found:
         name = "mute" if prefix else "ban"
