@@ -29,4 +29,11 @@ chat = ServiceMaker(
     "netsvc-chat",
 )
 
-ALL = (echo, balance, chat)
+dns = ServiceMaker(
+    "netsvc dns",
+    "netsvc.dns.tap",
+    "DNS lookups for people and programs: a caching forwarder.",
+    "netsvc-dns",
+)
+
+ALL = (echo, balance, chat, dns)

@@ -25,6 +25,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "run": ("netsvc.cli.run", "run a service in the foreground"),
     "ping": ("netsvc.cli.ping", "measure an RFC 862 echo service"),
     "chat": ("netsvc.cli.chat", "chat, on a terminal or in a pipe"),
+    "lookup": ("netsvc.cli.lookup", "ask DNS servers, and compare them"),
     "balance": ("netsvc.cli.balance", "show and steer a running balancer"),
     "hash-password": (
         "netsvc.cli.hash_password",

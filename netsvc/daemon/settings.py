@@ -186,8 +186,10 @@ class Settings:
 
 def settings_of(settings_class: type[Settings]) -> Iterator[Setting]:
     """Give what was declared about each field: the class's own first, in order."""
-    own = inspect.get_annotations(settings_class)
-    ordered = sorted(fields(settings_class), key=lambda each: each.name not in own)
+    own = list(inspect.get_annotations(settings_class))
+    # Not as they stand in fields(): there, what is declared again keeps its old place.
+    rank = {name: place for place, name in enumerate(own)}
+    ordered = sorted(fields(settings_class), key=lambda f: rank.get(f.name, len(own)))
     for declared in ordered:
         if _METADATA_KEY in declared.metadata:
             yield replace(declared.metadata[_METADATA_KEY], key=declared.name)

@@ -8,6 +8,6 @@ from __future__ import annotations
 
 from netsvc.parsers import client_parser as muxClient
 from netsvc.parsers import server_parser as muxServer
-from netsvc.services import balance, chat, echo
+from netsvc.services import balance, chat, dns, echo
 
-__all__ = ["balance", "chat", "echo", "muxClient", "muxServer"]
+__all__ = ["balance", "chat", "dns", "echo", "muxClient", "muxServer"]

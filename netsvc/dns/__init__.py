@@ -1,0 +1,1 @@
+"""DNS lookups that cannot be fooled: messages, transports, the resolver."""

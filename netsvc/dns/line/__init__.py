@@ -1,0 +1,1 @@
+"""Lookups typed as lines of text, over telnet or nc."""

@@ -1,0 +1,125 @@
+"""Runs C{netsvc lookup} as a process beside servers that the test plays."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from typing import Any, NamedTuple
+
+from twisted.internet.defer import Deferred
+from twisted.internet.protocol import ProcessProtocol
+from twisted.internet.task import deferLater
+
+from tests.integration.dns_servers import DNSTestCase, reactor
+
+#: With Ctrl-C as in a shell: whoever runs the tests in the background has it ignored.
+PROGRAM = (
+    "import signal, sys; signal.signal(signal.SIGINT, signal.default_int_handler);"
+    " from netsvc.cli.lookup import main; sys.exit(main(sys.argv[1:]))"
+)
+
+#: No process of these tests lives longer, seconds.
+LIMIT = 15.0
+
+
+class Ran(NamedTuple):
+    """How a run has ended."""
+
+    status: int
+    out: str
+    err: str
+
+
+class Command(ProcessProtocol):
+    """
+    The process.
+
+    @ivar done: Fires with a L{Ran}.
+    """
+
+    transport: Any
+
+    def __init__(self, arguments: tuple[str, ...], stdin: bytes | None, **how: Any):
+        """Start it."""
+        self.pieces: dict[int, bytearray] = {1: bytearray(), 2: bytearray()}
+        self.done: Deferred[Ran] = Deferred()
+        self._waiting: list[tuple[bytes, Deferred[None]]] = []
+        environment = {**os.environ, "LC_ALL": "C.UTF-8", **how.pop("environment", {})}
+        reactor.spawnProcess(
+            self,
+            sys.executable,
+            [sys.executable, "-c", PROGRAM, *arguments],
+            env=environment,
+            **how,
+        )
+        self._limit = reactor.callLater(LIMIT, self.transport.signalProcess, "KILL")
+        if stdin is not None:
+            self.transport.write(stdin)
+            self.transport.closeStdin()
+
+    def childDataReceived(self, fd: int, data: bytes) -> None:
+        """Keep it; a terminal is 0, too."""
+        self.pieces[fd or 1] += data
+        for text, waiting in self._waiting[:]:
+            if text in self.pieces[1] + self.pieces[2]:
+                self._waiting.remove((text, waiting))
+                waiting.callback(None)
+
+    def processEnded(self, reason: Any) -> None:
+        """Tell how."""
+        self._limit.cancel()
+        out, err = (bytes(self.pieces[fd]).decode() for fd in (1, 2))
+        value = reason.value
+        status = value.exitCode if value.exitCode is not None else -value.signal
+        self.done.callback(Ran(status, out, err))
+
+    def wait_for(self, text: str) -> Deferred[None]:
+        """Wait until something is written."""
+        waiting: Deferred[None] = Deferred()
+        if text.encode() in self.pieces[1] + self.pieces[2]:
+            waiting.callback(None)
+        else:
+            self._waiting.append((text.encode(), waiting))
+        return waiting
+
+    def interrupt(self) -> None:
+        """As Ctrl-C does."""
+        self.transport.signalProcess(signal.SIGINT)
+
+
+class LookupCase(DNSTestCase):
+    """A test that runs the command."""
+
+    timeout = 40
+
+    def begin(self, *arguments: str, stdin: bytes | None = b"", **how: Any) -> Command:
+        """Start the command."""
+        command = Command(arguments, stdin, **how)
+        self.addCleanup(self._end, command)
+        return command
+
+    @staticmethod
+    def _end(command: Command) -> Any:
+        if not command.done.called:
+            command.transport.signalProcess("KILL")
+            return command.done
+        return None
+
+    async def lookup(
+        self, *arguments: str, stdin: bytes | None = b"", status: int = 0
+    ) -> Ran:
+        """Run the command to its end."""
+        ran = await self.begin(*arguments, stdin=stdin).done
+        self.assertNotIn("Traceback", ran.err)
+        self.assertEqual(ran.status, status, ran)
+        return ran
+
+    async def pause(self, seconds: float = 0.02) -> None:
+        """Wait a little."""
+        await deferLater(reactor, seconds)
+
+    @staticmethod
+    def at(*servers: Any) -> list[str]:
+        """Write servers as arguments."""
+        return [f"@127.0.0.1:{server.port}" for server in servers]
