@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from types import FrameType
 
-from benchmarks import lecture, machine, network, proxies, report, suite
+from benchmarks import chats, lecture, machine, names, network, proxies, report, suite
 from benchmarks.errors import BenchError
 from benchmarks.peers import NAMES
 from benchmarks.programs import Workshop
@@ -103,7 +103,8 @@ def compare(workshop: Workshop, arguments: argparse.Namespace) -> int:
     if arguments.write and (len(rows) < len(ALL) or len(peers) < len(NAMES)):
         raise BenchError("--write needs a run of all rows and peers")
     for peer in sorted(peers & {peer for row in rows for peer in row.peers}):
-        if (reason := proxies.missing(peer)) is not None:
+        found = (each.missing(peer) for each in (proxies, chats, names))
+        if (reason := next(filter(None, found), None)) is not None:
             if arguments.write:
                 raise BenchError(f"--write needs {peer}: {reason}")
             say(f"bench: without {peer}: {reason}")

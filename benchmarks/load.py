@@ -23,7 +23,13 @@ REST = 0.02
 
 @dataclass(frozen=True)
 class LoadResult:
-    """What the load generator did between its marks."""
+    """What the load generator did between its marks.
+
+    @ivar median: milliseconds that answers took, in a mode that measures that.
+    @ivar p99: the same, the 99th percentile.
+    @ivar worst: the longest.
+    @ivar cut: whether the server ended the connection that was to be ended.
+    """
 
     units: int
     errors: int
@@ -31,6 +37,10 @@ class LoadResult:
     served: int
     wall: float
     cpu: float
+    median: float = 0.0
+    p99: float = 0.0
+    worst: float = 0.0
+    cut: bool = False
 
 
 def parse_result(line: str) -> LoadResult:
@@ -47,6 +57,10 @@ def parse_result(line: str) -> LoadResult:
             served=int(found["served"]),
             wall=float(found["wall"]),
             cpu=float(found["cpu"]),
+            median=float(found["median"]),
+            p99=float(found["p99"]),
+            worst=float(found["worst"]),
+            cut=bool(found["cut"]),
         )
     except (ValueError, KeyError, TypeError) as error:
         raise BenchError(f"the load generator prints {line!r}") from error

@@ -1,4 +1,5 @@
-"""Who is compared: how each echo server is started. For proxies see L{proxies}.
+"""Who is compared: how each echo server is started. For proxies see L{proxies},
+for chat servers L{chats}.
 
 The order is the order of the tables. A peer is always as fast as we know how to write
 it plainly; the server under test runs with its defaults.
@@ -19,6 +20,14 @@ HAPROXY = "HAProxy"
 HAPROXY_SPLICE = "HAProxy, splice"
 NGINX = "nginx"
 PORTFORWARD = "twistd portforward"
+NETSVC_MEMORY = "netsvc, nothing stored"
+NGIRCD = "ngIRCd"
+INSPIRCD = "InspIRCd"
+WORDS = "twisted.words"
+UNBOUND = "unbound"
+AIODNS = "aiodns"
+TWISTED_NAMES = "twisted.names"
+DNSPYTHON = "dnspython"
 
 #: Short names for the command line.
 NAMES = {
@@ -31,6 +40,14 @@ NAMES = {
     "haproxy-splice": HAPROXY_SPLICE,
     "nginx": NGINX,
     "portforward": PORTFORWARD,
+    "netsvc-memory": NETSVC_MEMORY,
+    "ngircd": NGIRCD,
+    "inspircd": INSPIRCD,
+    "words": WORDS,
+    "unbound": UNBOUND,
+    "aiodns": AIODNS,
+    "names": TWISTED_NAMES,
+    "dnspython": DNSPYTHON,
 }
 
 

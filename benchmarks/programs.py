@@ -34,6 +34,9 @@ SOURCES = Path(__file__).parent / "c"
 START_TIMEOUT = 15.0
 STOP_TIMEOUT = 3.0
 
+#: Not in everybody's search path, but servers are there.
+_FOLDERS = ("/usr/local/sbin", "/usr/sbin", "/sbin")
+
 Kind = Literal["tcp", "udp"]
 
 #: What a backend does with what it gets: send it back at once, or all of it at the end.
@@ -91,6 +94,11 @@ class Workshop:
             )
             if done.returncode:
                 raise BenchError(f"cc fails: {last_line(done.stderr)}")
+
+
+def program(name: str) -> str | None:
+    """Return the path of an installed program, C{None} if there is none."""
+    return shutil.which(name) or shutil.which(name, path=":".join(_FOLDERS))
 
 
 def last_line(text: str) -> str:

@@ -8,7 +8,6 @@ thread does the work everywhere.
 from __future__ import annotations
 
 import re
-import shutil
 import subprocess
 from collections.abc import Mapping
 from functools import cache
@@ -17,16 +16,21 @@ from pathlib import Path
 from benchmarks import machine
 from benchmarks.errors import BenchError
 from benchmarks.peers import HAPROXY, HAPROXY_SPLICE, NETSVC, NGINX, PORTFORWARD
-from benchmarks.programs import BACKENDS, HOST, Command, Kind, Workshop, twistd
+from benchmarks.programs import (
+    BACKENDS,
+    HOST,
+    Command,
+    Kind,
+    Workshop,
+    program,
+    twistd,
+)
 
 #: Descriptors that a proxy needs for other things than connections.
 SPARE = 200
 
 #: Connections that a proxy has to take at once, if the system lets it.
 CONNECTIONS = 10_000
-
-#: Not in everybody's search path, but servers are there.
-_FOLDERS = ("/usr/local/sbin", "/usr/sbin", "/sbin")
 
 _HAPROXY = """\
 global
@@ -85,11 +89,6 @@ stream {{
 def connections() -> int:
     """Return how many connections a proxy can take: each needs two descriptors."""
     return min(CONNECTIONS, (machine.descriptor_limit() - SPARE) // 2)
-
-
-def program(name: str) -> str | None:
-    """Return the path of an installed program, C{None} if there is none."""
-    return shutil.which(name) or shutil.which(name, path=":".join(_FOLDERS))
 
 
 @cache

@@ -12,6 +12,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from benchmarks import __main__ as command
 from benchmarks import (
+    chats,
     figures,
     lecture,
     load,
@@ -88,11 +89,23 @@ class ParsingTests(SynchronousTestCase):
         """A line of the load generator becomes a result."""
         line = (
             '{"mode": "udp", "units": 8, "errors": 1, "resent": 2, "served": 3, '
-            '"wall": 0.5, "cpu": 0.25}'
+            '"wall": 0.5, "cpu": 0.25, "median": 1.5, "p99": 2.5, "worst": 3.5, '
+            '"cut": 1}'
         )
         self.assertEqual(
             load.parse_result(line),
-            load.LoadResult(units=8, errors=1, resent=2, served=3, wall=0.5, cpu=0.25),
+            load.LoadResult(
+                units=8,
+                errors=1,
+                resent=2,
+                served=3,
+                wall=0.5,
+                cpu=0.25,
+                median=1.5,
+                p99=2.5,
+                worst=3.5,
+                cut=True,
+            ),
         )
 
     def test_result_broken(self) -> None:
@@ -385,6 +398,59 @@ class ProxyTests(SynchronousTestCase):
         self.assertAlmostEqual(found["p99"], 198.0)
         self.assertAlmostEqual(found["worst"], 200.0)
         self.assertRaises(BenchError, fairness.spread, [0.001] * 99)
+
+
+class ChatTests(SynchronousTestCase):
+    """The chat servers are configured to do the same work."""
+
+    def workshop(self) -> programs.Workshop:
+        """Return a workshop with a folder of its own."""
+        folder = Path(self.mktemp())
+        folder.mkdir()
+        return programs.Workshop(folder, 0, 0, 1.0)
+
+    def test_netsvc(self) -> None:
+        """netsvc begins with an empty file each time, or with none; no rate limits."""
+        workshop = self.workshop()
+        left = workshop.folder / "chat-8000.sqlite-wal"
+        left.touch()
+        stored = chats.servers()[peers.NETSVC](workshop, 8000)
+        self.assertFalse(left.exists())
+        self.assertIn(f"--store={workshop.folder}/chat-8000.sqlite", stored)
+        memory = chats.servers()[peers.NETSVC_MEMORY](workshop, 8000)
+        self.assertIn("--store=:memory:", memory)
+        for each in (stored, memory):
+            self.assertIn("--irc=tcp:8000:interface=127.0.0.1", each)
+            self.assertIn("--message-rate=off", each)
+
+    def test_ngircd(self) -> None:
+        """ngIRCd punishes nobody and looks up nothing."""
+        settings = chats.ngircd_settings(8000, "somebody", "people")
+        for line in ("Ports = 8000", "MaxPenaltyTime = 0", "MaxConnectionsIP = 0"):
+            self.assertIn(f"{line}\n", settings)
+        for line in ("DNS = no", "Ident = no", "ServerUID = somebody"):
+            self.assertIn(f"{line}\n", settings)
+
+    def test_inspircd(self) -> None:
+        """InspIRCd holds nobody back, and writes into the folder of the run."""
+        settings = chats.inspircd_settings(8000, Path("/x"))
+        self.assertIn('address="127.0.0.1" port="8000"', settings)
+        self.assertIn('fakelag="no"', settings)
+        self.assertIn('target="/x/inspircd.log"', settings)
+
+    def test_without(self) -> None:
+        """A row may leave servers out; the others stay in their order."""
+        self.assertEqual(
+            list(chats.servers(peers.WORDS)),
+            [peers.NETSVC, peers.NETSVC_MEMORY, peers.NGIRCD, peers.INSPIRCD],
+        )
+
+    def test_missing(self) -> None:
+        """A server that is not installed is known beforehand, with a reason."""
+        self.patch(chats, "program", lambda name: None)
+        absent = {name for name in peers.NAMES.values() if chats.missing(name)}
+        self.assertEqual(absent, {peers.NGIRCD, peers.INSPIRCD})
+        self.assertEqual(chats.missing(peers.NGIRCD), "no ngircd here (Debian: ngircd)")
 
 
 class LectureTests(SynchronousTestCase):

@@ -2,7 +2,7 @@
  * The load generator of the benchmarks.
  *
  *   load MODE --port N [--connections N] [--active N] [--size BYTES] [--inflight N]
- *        [--per-source N] [--bytes N] [--warmup SECONDS] [--seconds SECONDS]
+ *        [--per-source N] [--bytes N] [--spin 1] [--warmup SECONDS] [--seconds SECONDS]
  *
  * It warms the server up, waits until every answer is there, prints "start" and reads
  * a line; works for the given time, waits again, prints "stop" and reads a line; then
@@ -130,12 +130,14 @@ static const struct mode *parse(int argc, char **argv) {
                                           {"inflight", 1, 0, 'k'},
                                           {"per-source", 1, 0, 'r'},
                                           {"bytes", 1, 0, 'b'},
+                                          {"spin", 1, 0, 'x'},
                                           {"warmup", 1, 0, 'w'},
                                           {"seconds", 1, 0, 't'},
                                           {0, 0, 0, 0}};
     static const struct mode *const modes[] = {&pingpong, &broadcast, &bulk,
                                                &udp,      &churn,     &idle,
-                                               &transfer};
+                                               &transfer, &chat,      &chat_idle,
+                                               &chat_join, &chat_slow};
     for (int found; (found = getopt_long(argc, argv, "", known, NULL)) != -1;)
         switch (found) {
         case 'p': options.port = atoi(optarg); break;
@@ -145,6 +147,7 @@ static const struct mode *parse(int argc, char **argv) {
         case 'k': options.inflight = atoi(optarg); break;
         case 'r': options.per_source = atoi(optarg); break;
         case 'b': options.bytes = atoll(optarg); break;
+        case 'x': options.spin = atoi(optarg); break;
         case 'w': options.warmup = atof(optarg); break;
         case 't': options.seconds = atof(optarg); break;
         default: exit(2);
@@ -173,7 +176,8 @@ int main(int argc, char **argv) {
     cpu = seconds_of(CLOCK_PROCESS_CPUTIME_ID) - cpu;
     mark("stop");
     printf("{\"mode\": \"%s\", \"units\": %lld, \"errors\": %lld, \"resent\": %lld, "
-           "\"served\": %d, \"wall\": %.6f, \"cpu\": %.6f}\n",
+           "\"served\": %d, \"wall\": %.6f, \"cpu\": %.6f, \"median\": %.3f, "
+           "\"p99\": %.3f, \"worst\": %.3f, \"cut\": %d}\n",
            mode->name, totals.units, totals.errors, totals.resent, totals.served, wall,
-           cpu);
+           cpu, totals.median, totals.p99, totals.worst, totals.cut);
 }

@@ -23,9 +23,10 @@ struct options {
     int connections;    /* clients opened (udp: sockets) */
     int active;         /* pingpong: how many of them talk */
     int size;           /* bytes in a message */
-    int inflight;       /* broadcast, udp: messages on the way at once */
+    int inflight;       /* broadcast, chat, udp: messages on the way at once */
     int per_source;     /* clients that share one source address */
     long long bytes;    /* bulk, transfer: bytes to move through a connection */
+    bool spin;          /* broadcast, chat: look for answers without ever sleeping */
     double warmup;      /* seconds before the measurement */
     double seconds;     /* of the measurement */
 };
@@ -36,6 +37,10 @@ struct totals {
     long long resent; /* udp: sent again after a time-out */
     int served;       /* clients that got at least one answer */
     double heard;     /* when the last answer came */
+    double median;    /* chat-slow: milliseconds from when a message was due until */
+    double p99;       /*   somebody had it */
+    double worst;
+    int cut;          /* chat-slow: whether the slow reader was cut */
 };
 
 /* One kind of load. `run` starts work for the given time, then waits for all answers
@@ -46,7 +51,8 @@ struct mode {
     void (*run)(double seconds, bool warm);
 };
 
-extern const struct mode pingpong, broadcast, bulk, udp, churn, idle, transfer;
+extern const struct mode pingpong, broadcast, bulk, udp, churn, idle, transfer, chat,
+    chat_idle, chat_join, chat_slow;
 extern struct options options;
 extern struct totals totals;
 extern char input[INPUT_SIZE];

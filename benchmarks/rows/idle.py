@@ -22,8 +22,13 @@ MEASURES = (
 )
 
 
-def look_on(workshop: Workshop, server: Server, connections: int) -> Sample:
-    """Open connections, one echo each, and look on for a while."""
+def look_on(
+    workshop: Workshop, server: Server, connections: int, mode: str = "idle"
+) -> Sample:
+    """Open connections, one echo each, and look on for a while.
+
+    @param mode: another mode of the load generator, which says something else at first.
+    """
     found: dict[str, float] = {}
 
     def memory() -> int:
@@ -40,7 +45,7 @@ def look_on(workshop: Workshop, server: Server, connections: int) -> Sample:
         cpu = server.clocks()[0] - cpu
         found["idle"] = cpu / (time.monotonic() - start) * 100
 
-    load = Load(workshop, server, "idle", {"connections": connections, "size": 64})
+    load = Load(workshop, server, mode, {"connections": connections, "size": 64})
     result = load.run(at_mark)
     if result.errors:
         raise BenchError(f"{result.errors} of {connections} idle connections were cut")
