@@ -24,7 +24,8 @@ if TYPE_CHECKING:
     from netsvc.chat.irc.connection import IrcConnection
     from netsvc.chat.irc.session import IrcSession
 
-#: How many looks at the connections that are not registered fall on one at all.
+#: How many looks at the connections that are not registered fall on one at all, at
+#: most: fewer when clients are pinged so often that it matters.
 LOOKS: Final = 5
 
 
@@ -195,6 +196,8 @@ class IrcFrontend:
         """
         now = self.network.seconds()
         self._ticks += 1
-        everybody = self._ticks % LOOKS == 0
+        interval = self.config.ping_interval
+        looks = min(LOOKS, max(1, int(interval / 2))) if interval else LOOKS
+        everybody = self._ticks % looks == 0
         for session in list(self.sessions if everybody else self.unregistered):
             session.tick(now)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from netsvc.chat.irc.session import IrcSession
 
 #: Seconds for which one connection's lines are carried out before others have a turn.
-TURN: Final = 0.02
+TURN: Final = 0.01
 
 _NOTHING: Sequence[bytes] = ()
 

@@ -7,7 +7,7 @@ methods of L{netsvc.chat.irc.connection}: C{numeric}, C{line}, C{fail} and their
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from netsvc.chat.events import HubError
 from netsvc.chat.irc import isupport, numerics
@@ -30,6 +30,11 @@ from netsvc.chat.irc.message import (
 if TYPE_CHECKING:
     from netsvc.chat.accounts.sasl import Exchange
     from netsvc.chat.member import Member
+
+#: How web browsers begin, which any page can make send lines of IRC behind that.
+_HTTP: Final = frozenset(
+    {"CONNECT", "DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT"}
+)
 
 
 class IrcSession(IrcConnection):
@@ -164,11 +169,13 @@ class IrcSession(IrcConnection):
             self._quiet_since = now
         elif config.ping_interval:
             quiet = now - self._quiet_since
-            if quiet >= config.ping_timeout:
+            if self._pinged and quiet >= config.ping_timeout:
                 self.network.counters["irc-ping-timeout"] += 1
                 self.close(f"Ping timeout: {quiet:.0f} seconds")
             elif quiet >= config.ping_interval and not self._pinged:
                 self._pinged = True
+                # However late it is asked, it has its time to answer.
+                self._quiet_since = now - config.ping_interval
                 self.push(build("PING", trailing=self.frontend.network.name))
 
     def _leave(self, reason: str) -> None:
@@ -223,7 +230,11 @@ class IrcSession(IrcConnection):
         verb = message.verb
         command = COMMANDS.get(verb)
         if self.member is None and (command is None or not command.early):
-            self.numeric(numerics.ERR_NOTREGISTERED)
+            if verb in _HTTP:
+                self.network.counters["irc-no-irc"] += 1
+                self.close("This is a chat, and no web server")
+            else:
+                self.numeric(numerics.ERR_NOTREGISTERED)
         elif command is None:
             self.numeric(numerics.ERR_UNKNOWNCOMMAND, verb)
         else:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from netsvc.chat.irc import isupport, numerics
 from netsvc.chat.irc.batches import batch
+from netsvc.chat.irc.pacing import TOLD_PER_COMMAND
 from netsvc.chat.irc.times import format_seconds
 from netsvc.chat.member import USER_MODES
 from netsvc.chat.rooms import FLAGS, LISTS, PREFIXES
@@ -85,7 +86,11 @@ def motd(session: IrcSession) -> None:
         session.numeric(numerics.ERR_NOMOTD)
         return
     start = f"- {network.name} Message of the day - "
+    name, client, code = network.name, session.client, numerics.RPL_MOTD
     session.numeric(numerics.RPL_MOTDSTART, text=start)
-    for line in network.motd:
-        session.numeric(numerics.RPL_MOTD, text=f"- {line}")
+    lines = [
+        numerics.reply(name, code, client, text=f"- {line}") for line in network.motd
+    ]
+    session.intake.charge(len(lines) / TOLD_PER_COMMAND)
+    session.reply(b"".join(lines))
     session.numeric(numerics.RPL_ENDOFMOTD)

@@ -26,7 +26,7 @@ BYTES_PER_LINE: Final = 512
 TLS_HANDSHAKE: Final = b"\x16\x03"
 
 #: Seconds for which one connection's lines are carried out before others have a turn.
-TURN: Final = 0.02
+TURN: Final = 0.01
 
 _NOTHING: Sequence[bytes | None] = ()
 

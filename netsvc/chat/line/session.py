@@ -244,6 +244,8 @@ class LineSession:
         self.hub.courier.after(self, lambda: self._end(last))
 
     def _end(self, last: str) -> None:
+        if self._gone:
+            return
         if last:
             self.show(last)
         self._gone = True
@@ -317,14 +319,18 @@ class LineSession:
     def receive(self, line: bytes) -> None:
         """Take a line, without its end, as it came."""
         charset = self.charset
-        unreadable = charset.unreadable
+        unreadable, decided = charset.unreadable, charset.decided
         text, switched = charset.decode(line)
         if switched is not None:
             self.network.counters["line-charset-switched"] += 1
             self._move()
+            # What they were shown on joining, they could not read.
+            again = not decided and self.network.history is not None
             self.note(
                 f"character set: {switched}, as that line can be read in no other;"
                 " /charset chooses one"
+                + ", and /history shows in it what was said before"
+                * again
             )
         elif charset.unreadable != unreadable:
             self.network.counters["line-unreadable"] += 1

@@ -5,6 +5,7 @@ from __future__ import annotations
 from twisted.trial.unittest import SynchronousTestCase
 
 from netsvc.chat.irc.config import IrcConfig
+from netsvc.chat.irc.intake import TURN
 from tests.chat.irc.kit import Chat
 
 
@@ -52,6 +53,42 @@ class RateTests(SynchronousTestCase):
         verbs = ann.verbs()
         self.assertEqual((len(verbs), verbs[-1]), (111, "ERROR"))
         self.assertTrue(ann.closed)
+
+    def test_work_costs(self) -> None:
+        """A command that looks at many people is worth several others."""
+        chat = Chat(IrcConfig())
+        ann = chat.client("ann")
+        for number in range(39):
+            chat.client(f"c{number}")
+        chat.clock.advance(100)
+        ann.raw()
+        ann.send(*["WHO *nobody"] * 100)
+        self.assertEqual(ann.verbs(), ["315"] * 34)
+        chat.clock.advance(1)
+        self.assertIn(len(ann.verbs()), (8, 9))
+
+    def test_cost_is_bounded(self) -> None:
+        """What comes behind the dearest command waits until the budget is full."""
+        chat = Chat(IrcConfig())
+        ann = chat.client("ann")
+        ann.session.intake.charge(1e9)
+        self.assertEqual(ann.ask("PING x"), [])
+        chat.clock.advance(4.1)
+        self.assertEqual(ann.verbs(), ["PONG"])
+
+    def test_turns(self) -> None:
+        """Who sends a lot of work at once lets others have a turn in between."""
+        chat = Chat()
+        ann = chat.client("ann")
+        ann.raw()
+        now = iter(range(1000))
+        chat.network.seconds = lambda: next(now) * TURN / 4
+        ann.send(*(f"PING {number}" for number in range(10)))
+        self.assertEqual(len(ann.raw()), 4)
+        self.assertTrue(ann.link.held)
+        chat.clock.advance()
+        self.assertEqual(len(ann.raw()), 6)
+        self.assertFalse(ann.link.held)
 
     def test_gone_while_waiting(self) -> None:
         """What a client that is gone had sent is dropped."""

@@ -208,7 +208,7 @@ class TargetTests(HistoryCase):
             [(each.verb, each.params) for each in inner],
             [
                 ("CHATHISTORY", ["TARGETS", "#Room", self.said[-1].tags["time"]]),
-                ("CHATHISTORY", ["TARGETS", "robert", last]),
+                ("CHATHISTORY", ["TARGETS", "bob", last]),
             ],
         )
         plain = self.chat.client("cat")
@@ -219,6 +219,24 @@ class TargetTests(HistoryCase):
             ),
             [],
         )
+
+    def test_targets_names(self) -> None:
+        """TARGETS names who is here by a nick, and who is gone by the account."""
+
+        def people() -> list[str]:
+            ask = f"CHATHISTORY TARGETS timestamp={format_time(START)}"
+            inner = self.ask(f"{ask} timestamp={format_time(START + 99_000)} 10")
+            return [each.params[1] for each in inner][1:]
+
+        bob = self.chat.client("bob", account="Robert")
+        bob.send("PRIVMSG ann :hi")
+        other = self.chat.client("bob2", account="Robert")
+        self.assertEqual(people(), ["bob"])
+        other.send("NICK robert")
+        self.assertEqual(people(), ["robert"])
+        other.send("QUIT")
+        bob.send("QUIT")
+        self.assertEqual(people(), ["robert"])
 
 
 class RefusalTests(HistoryCase):

@@ -55,6 +55,27 @@ class PingTests(SynchronousTestCase):
         self.assertEqual([line.verb for line in quits], ["QUIT"])
         self.assertRegex(quits[0].params[0], r"^Ping timeout: 2\d\d seconds$")
 
+    def test_short(self) -> None:
+        """A short timeout is kept to the second."""
+        chat = Chat(IrcConfig(ping_interval=1, ping_timeout=2, command_rate=None))
+        ann = chat.client("ann")
+        seen = []
+        for _ in range(3):
+            chat.clock.advance(1)
+            chat.frontend.tick()
+            seen.append(ann.verbs())
+        self.assertEqual(seen, [[], ["PING"], ["ERROR"]])
+
+    def test_late(self) -> None:
+        """Who was not looked at for long is asked first, and has time to answer."""
+        chat = Chat(IrcConfig(ping_interval=10, ping_timeout=20, command_rate=None))
+        ann = chat.client("ann")
+        for seconds, verbs in ((5, []), (900, ["PING"]), (9, []), (1, ["ERROR"])):
+            chat.clock.advance(seconds)
+            for _ in range(5):
+                chat.frontend.tick()
+            self.assertEqual(ann.verbs(), verbs)
+
     def test_never(self) -> None:
         """An interval of 0 asks nobody."""
         chat = Chat(IrcConfig(ping_interval=0, command_rate=None))

@@ -99,6 +99,13 @@ class OperTests(_Case):
             self.notes[1], ("ann!ann@192.0.2.1.cloak", "refused", "nobody")
         )
 
+    def test_noted_safely(self) -> None:
+        """What is noted has nothing in it that does something to a terminal."""
+        self.ann.send("OPER \x1b[2J pw", "OPER root pw", "KILL bob :\x1b[2J\u202ex")
+        what = [note[1:] for note in self.notes]
+        self.assertIn(("refused", "^[[2J"), what)
+        self.assertIn(("kill", "bob!bob@198.51.100.7.cloak: ^[[2Jx"), what)
+
     def test_parameters(self) -> None:
         """OPER without a password is 461."""
         self.assertEqual(self.ann.ask("OPER root")[0][17:29], "461 ann OPER")

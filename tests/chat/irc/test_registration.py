@@ -13,6 +13,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from netsvc.chat.irc.config import IrcConfig, WebGateway
 from netsvc.chat.limits import HubLimits
 from netsvc.chat.network import Ban
+from netsvc.daemon.limits import Rate
 from tests.chat.irc.kit import SERVER, Chat
 
 
@@ -142,6 +143,16 @@ class OrderTests(SynchronousTestCase):
         self.assertIn(" 433 Ann Ann ", second.ask("USER b 0 * :B")[0])
         self.assertIn(" 001 bob ", second.ask("NICK bob")[0])
 
+    def test_web_browser(self) -> None:
+        """A page cannot make a browser speak: its first line ends the connection."""
+        client = self.chat.connect()
+        client.send("POST / HTTP/1.1", "Host: x", "NICK ann", "USER a 0 * :b")
+        self.assertEqual(client.verbs(), ["ERROR"])
+        self.assertTrue(client.closed)
+        self.assertEqual(self.chat.network.counters["irc-no-irc"], 1)
+        ann = self.chat.client("ann")
+        self.assertIn(" 421 ann POST ", ann.ask("POST / HTTP/1.1")[0])
+
     def test_deadline(self) -> None:
         """Who is not registered in time is cut, and it is counted."""
         client = self.chat.connect()
@@ -179,6 +190,23 @@ class PassTests(SynchronousTestCase):
             self.assertEqual(client.verbs(), ["464", "ERROR"])
             self.assertTrue(client.closed)
         self.assertEqual(self.chat.network.counters["irc-wrong-password"], 2)
+
+    def test_throttled(self) -> None:
+        """One source may be wrong some times; others, and who says nothing, may try."""
+        self.chat = Chat(IrcConfig(password_rate=Rate(1, 2)), password="sesame")
+        for line in ("PONG", "PASS a", "PASS sesame", "PASS b", "PASS sesame"):
+            client = self.chat.connect()
+            client.send(line, "NICK ann", "USER ann 0 * :Ann", "QUIT")
+        self.assertIn("Too many tries", client.raw()[-1])
+        self.assertEqual(self.chat.network.counters["irc-password-throttled"], 1)
+        other = self.chat.connect("192.0.2.9")
+        other.send("PASS sesame", "NICK ann", "USER ann 0 * :Ann")
+        self.assertEqual(other.verbs()[0], "001")
+        self.chat.frontend.reload(IrcConfig(password_rate=None))
+        for _ in range(5):
+            client = self.chat.connect()
+            client.send("PASS no", "NICK bob", "USER bob 0 * :Bob")
+            self.assertIn("incorrect", client.raw()[-1])
 
     def test_form(self) -> None:
         """PASS without a parameter is 461, and 462 when registered."""

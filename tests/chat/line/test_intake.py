@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from netsvc.chat.line.frontend import NOP
+from netsvc.chat.line.intake import TURN
 from netsvc.chat.line.options import LineOptions
 from netsvc.chat.line.telnet import ASK_BINARY
 from netsvc.daemon.limits import Rate
@@ -232,6 +233,19 @@ class FloodTests(SynchronousTestCase):
         self.assertFalse(self.bob.held)
         self.assertEqual(self.bob.read(), [])
         self.assertEqual(self.chat.counters["line-flood-wait"], 1)
+
+    def test_turns(self) -> None:
+        """Who sends a lot of work at once lets others have a turn in between."""
+        chat, alice, bob = pair(LineOptions(command_rate=None))
+        alice.read()
+        now = iter(range(1000))
+        chat.network.seconds = lambda: next(now) * TURN / 4
+        bob.feed(b"x\n" * 10)
+        first = len(alice.read())
+        self.assertTrue(0 < first < 10 and bob.held)
+        chat.advance(0)
+        self.assertEqual(len(alice.read()), 10 - first)
+        self.assertFalse(bob.held)
 
     def test_cut(self) -> None:
         """Who goes on like that for long is cut, with the reason."""

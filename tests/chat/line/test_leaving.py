@@ -21,12 +21,28 @@ class CharsetTests(SynchronousTestCase):
             bob.read(),
             [
                 "* character set: cp949, as that line can be read in no other;"
-                " /charset chooses one"
+                " /charset chooses one, and /history shows in it what was said before"
             ],
         )
         alice.type("\ubc18\uac11\uc2b5\ub2c8\ub2e4 \U0001f600")
         self.assertEqual(bob.read(), ["<alice> \ubc18\uac11\uc2b5\ub2c8\ub2e4 ?"])
         self.assertEqual(chat.counters["line-charset-switched"], 1)
+
+    def test_what_could_not_be_read(self) -> None:
+        """Only the first switch points at /history, which is readable then."""
+        chat = LineChat()
+        alice, bob = chat.clients("alice", "bob")
+        alice.type("\ubc18\uac11\uc2b5\ub2c8\ub2e4")
+        bob.read()
+        bob.encoding = "cp949"
+        self.assertIn("/history", bob.ask("\uc548\ub155")[0])
+        self.assertIn("<alice> \ubc18\uac11\uc2b5\ub2c8\ub2e4", bob.ask("/history")[1])
+        bob.encoding = "utf-8"
+        self.assertNotIn("/history", bob.ask("\ubc18\uac11\uc2b5\ub2c8\ub2e4")[0])
+        chat = LineChat(history=False)
+        (bob,) = chat.clients("bob")
+        bob.encoding = "cp949"
+        self.assertNotIn("/history", bob.ask("\uc548\ub155")[0])
 
     def test_switch_behind_what_is_pending(self) -> None:
         """A line that switches the set waits for what was said before it."""
@@ -92,11 +108,24 @@ class LeavingTests(SynchronousTestCase):
         self.assertEqual(self.bob.read()[-1], "* goodbye")
         self.assertTrue(self.bob.closed)
 
+    def test_gone_before_the_good_bye(self) -> None:
+        """Who has gone while their last words wait for the disk is not closed again."""
+        self.chat.memory.holding = True
+        self.bob.feed(b"one\n/quit\n")
+        self.bob.lose()
+        self.chat.commit()
+        self.chat.commit()
+        self.assertEqual(self.alice.read(), ["<bob> one", "* bob has quit (Quit)"])
+        self.assertEqual(self.bob.read(), [])
+        self.assertFalse(self.bob.closed)
+
     def test_killed(self) -> None:
         """Who is put out by the server is told why."""
         self.chat.network.kill(self.bob.session.me, "enough")
         self.assertEqual(self.bob.read(), ["! enough"])
         self.assertEqual(self.alice.read(), ["* bob has quit (enough)"])
+        self.chat.network.kill(self.alice.session.me, "\x1b[2J\x9b\u202eno")
+        self.assertEqual(self.alice.read(), ["! ^[[2Jno"])
         self.bob.session.close("twice")
         self.assertEqual(self.bob.read(), [])
 

@@ -69,6 +69,22 @@ class ModerationTests(SynchronousTestCase):
             ["* alice has lifted the ban of carol!*@* from #lobby"],
         )
 
+    def test_no_address_is_told(self) -> None:
+        """A mask that fits somebody's real address is not found by their nick."""
+        self.assertEqual(
+            self.alice.ask("/ban *!*@192.0.2.2", "/ban *!*@*.2.cloak"),
+            [
+                "* alice has banned *!*@192.0.2.2 from #lobby",
+                "* alice has banned *!*@*.2.cloak from #lobby",
+            ],
+        )
+        self.assertEqual(
+            self.alice.ask("/unban bob"),
+            ["* alice has lifted the ban of *!*@*.2.cloak from #lobby"],
+        )
+        self.assertIn("nobody like bob", self.alice.ask("/unban bob")[0])
+        self.assertIn("has lifted", self.alice.ask("/unban *!*@192.0.2.2")[0])
+
     def test_ban_of_an_account(self) -> None:
         """Somebody who is logged in is banned by the account."""
         self.chat.hub.set_account(self.bob.session.me, "robert")

@@ -195,10 +195,11 @@ async def _targets(request: _Request) -> None:
         request.limit,
     )
     name = session.network.name
+    nicks = _nicks(session) if found else {}
     lines = []
     for key, time in found:
         room = session.me.rooms.get(key)
-        target = key.removeprefix("!") if room is None else room.name
+        target = nicks.get(key) or key.removeprefix("!") if room is None else room.name
         lines.append(
             build("CHATHISTORY", "TARGETS", target, format_time(time), source=name)
         )
@@ -206,6 +207,20 @@ async def _targets(request: _Request) -> None:
         reference = session.frontend.references.new()
         lines = [batch(name, reference, lines, "draft/chathistory-targets")]
     session.reply(b"".join(lines))
+
+
+def _nicks(session: IrcSession) -> dict[str, str]:
+    """
+    Give a nick for each account that somebody here is logged in to: a conversation is
+    kept under the account, and that alone is nobody whom one can write to.
+    """
+    found: dict[str, str] = {}
+    for member in session.hub.state.members.values():
+        if member.account is not None:
+            key = fold(member.account)
+            if key not in found or member.key == key:
+                found[key] = member.nick
+    return found
 
 
 def _playback(request: _Request) -> bool:

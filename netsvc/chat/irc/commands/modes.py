@@ -160,9 +160,18 @@ def _withheld(refusal: HubError) -> HubError:
 def _tell_list(session: IrcSession, room: Room, letter: str) -> None:
     """Tell a list of masks: each, who set it and when."""
     entry, end = LIST_NUMERICS[letter]
-    for mask in room.lists[letter].values():
-        time = str(mask.time // 1000)
-        session.numeric(entry, room.name, mask.text, mask.setter, time)
+    server, client = session.network.name, session.client
+    lines = [
+        numerics.reply(
+            server,
+            entry,
+            client,
+            *(room.name, mask.text, mask.setter, str(mask.time // 1000)),
+        )
+        for mask in room.lists[letter].values()
+    ]
+    if lines:
+        session.reply(b"".join(lines))
     session.numeric(end, room.name)
 
 

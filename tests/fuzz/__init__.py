@@ -1,0 +1,1 @@
+"""Fuzz targets, and inputs that have been interesting: L{tests.fuzz.targets}."""
