@@ -30,6 +30,16 @@ def check_join(room: Room, member: Member, key: str | None) -> None:
         raise HubError(Reason.ACCOUNT_NEEDED, room.name)
 
 
+def muted(room: Room, member: Member) -> bool:
+    """
+    Say whether nobody in a room may hear somebody who is in it: by their words, nor by
+    a topic, another nick or the reason why they leave.
+    """
+    if room.voiced(member):
+        return False
+    return "m" in room.flags or room.silenced(member.identity)
+
+
 def check_say(room: Room, member: Member, text: str) -> None:
     """
     Check whether somebody may say something.

@@ -14,7 +14,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 
 from netsvc.chat import confusables, events
-from netsvc.chat.admission import check_join, check_say
+from netsvc.chat.admission import check_join, check_say, muted
 from netsvc.chat.bus import Bus, LocalBus
 from netsvc.chat.courier import Courier
 from netsvc.chat.events import Change, HubError, Kind, Reason, Said, Session, Source
@@ -217,6 +217,10 @@ class Hub:
         """Somebody leaves altogether; who has left already is left alone."""
         if self._here(member):
             reason = cut(reason, self.limits.reason)
+            if reason.startswith("Quit: ") and any(
+                muted(room, member) for room in member.rooms.values()
+            ):
+                reason = "Quit"
             self._bus.publish(events.Quit(*self._stamp(), member.source, reason))
 
     def rename(self, member: Member, nick: str) -> bool:
@@ -230,6 +234,10 @@ class Hub:
         if nick == member.nick:
             return False
         self.check_nick(nick, member.account, member)
+        for room in member.rooms.values():
+            # Under another nick the ban, or the mute, might mean somebody else.
+            if not room.voiced(member) and room.silenced(member.identity):
+                raise HubError(Reason.MUTED, room.name)
         self._spend("nick-changes", member)
         self._bus.publish(events.Renamed(*self._stamp(), member.source, nick))
         return True
@@ -238,6 +246,8 @@ class Hub:
         """Mark somebody away; empty or C{None} is back."""
         text = cut(text, self.limits.away) if text else None
         if self._here(member):
+            if member.rooms:
+                self._spend("messages", member)
             self._bus.publish(events.AwaySet(*self._stamp(), member.source, text))
 
     def set_account(self, member: Member, account: str | None) -> None:
@@ -258,6 +268,8 @@ class Hub:
         """Somebody calls themselves otherwise."""
         realname = cut(realname, self.limits.realname)
         if self._here(member):
+            if member.rooms:
+                self._spend("messages", member)
             self._bus.publish(
                 events.RealnameSet(*self._stamp(), member.source, realname)
             )
@@ -383,7 +395,7 @@ class Hub:
         @raise HubError: If they are not in it.
         """
         room = self._inside(member, name)
-        reason = cut(reason, self.limits.reason)
+        reason = "" if muted(room, member) else cut(reason, self.limits.reason)
         self._bus.publish(
             events.Parted(*self._stamp(), member.source, room.name, reason)
         )
@@ -397,6 +409,9 @@ class Hub:
         room = self._inside(member, name)
         if "t" in room.flags and not room.operator(member):
             raise HubError(Reason.NOT_OPERATOR, name)
+        if muted(room, member):
+            raise HubError(Reason.MUTED, name)
+        self._spend("messages", member)
         topic = cut(topic, self.limits.topic)
         self._bus.publish(
             events.TopicSet(*self._stamp(), member.source, room.name, topic)
@@ -466,6 +481,8 @@ class Hub:
             if refusal.reason is Reason.LIST_FULL:
                 self.refused["list-entries"] += 1
         if real:
+            if member is not None:
+                self._spend("messages", member)
             source = self.source if member is None else member.source
             self._bus.publish(
                 events.ModesSet(*self._stamp(), source, room.name, tuple(real))

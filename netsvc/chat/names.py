@@ -24,6 +24,10 @@ ROOM_LENGTH: Final = 64
 KEY_LENGTH: Final = 32
 """Code points in a room's key."""
 
+_WORDS = "a an character in logged of on the there topic welcome what you your"
+WORDS: Final = frozenset(_WORDS.split(" "))
+"""Words with which lines of the server begin: as nicks they could forge such lines."""
+
 _UPPER = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 _FOLD = str.maketrans(_UPPER, _UPPER.lower())
 _ASCII_NICK = frozenset(

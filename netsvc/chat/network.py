@@ -186,6 +186,8 @@ class Network:
     @ivar verifier: Checks operators' passwords.
     @ivar accounts: Accounts, or C{None} when there are none.
     @ivar history: What was said, or C{None} when it is not kept.
+    @ivar forget: Takes what an account has said in private out of the history, and
+        its name from the rest.
     @ivar bans: Who may not connect.
     @ivar rehash: Reads the configuration again; gives what went wrong, or empty.
     @ivar plain_login: Whether passwords may come over an unencrypted connection.
@@ -211,6 +213,7 @@ class Network:
     verifier: Verifier | None = None
     accounts: Accounts | None = None
     history: History | None = None
+    forget: Callable[[str], None] = lambda account: None
     bans: Bans | None = None
     rehash: Callable[[], str] = lambda: "there is nothing to read again"
     plain_login: bool = True

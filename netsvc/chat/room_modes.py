@@ -7,7 +7,7 @@ from typing import Final
 
 from netsvc.chat.events import Change, HubError, Reason
 from netsvc.chat.limits import HubLimits
-from netsvc.chat.masks import MASK_LENGTH, full
+from netsvc.chat.masks import ACCOUNT, EXTENDED, MASK_LENGTH, MUTE, full
 from netsvc.chat.names import fold, valid_key
 from netsvc.chat.rooms import FLAGS, LISTS, PREFIXES, Room
 from netsvc.chat.state import State
@@ -100,7 +100,7 @@ class _Plan:
         if (fold(mask) in listed) == change.adding:
             return None
         if change.adding:
-            if not _presentable(mask):
+            if not _presentable(mask) or _unknown(change.argument):
                 raise HubError(
                     Reason.BAD_MODE_ARGUMENT, self.room.name, change.letter, mask
                 )
@@ -133,6 +133,12 @@ def _presentable(mask: str) -> bool:
         and mask[0] != ":"
         and all(char > " " and not "\x7f" <= char <= "\x9f" for char in mask)
     )
+
+
+def _unknown(argument: str) -> bool:
+    """Say whether something is an extended mask (C{~x:}) of an unknown kind."""
+    kind = argument.removeprefix(f"{EXTENDED}{MUTE}:")
+    return kind[:1] == EXTENDED and kind[2:3] == ":" and kind[1:2] != ACCOUNT
 
 
 def checked(

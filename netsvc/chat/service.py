@@ -39,7 +39,7 @@ from netsvc.chat.line.frontend import LineFrontend
 from netsvc.chat.line.options import LineOptions
 from netsvc.chat.line.server import LineFactory
 from netsvc.chat.message_ids import message_ids
-from netsvc.chat.names import fold
+from netsvc.chat.names import WORDS, fold
 from netsvc.chat.network import Network
 from netsvc.chat.settings import ChatSettings
 from netsvc.chat.store.archive import Archive
@@ -74,6 +74,9 @@ _MOTD_LIMIT = 64 * 1024
 _PASSWORD_LIMIT = 512
 
 DAY = 86400
+
+#: Who is said to have said what a deleted account had; no nick can be this.
+_DELETED = "(deleted)"
 
 _T = TypeVar("_T")
 
@@ -239,6 +242,7 @@ class ChatService(Service):
             milliseconds=_milliseconds,
             random=os.urandom,
             skeleton=confusables.key,
+            forbidden=lambda name: fold(name) in WORDS,
         )
 
     def _make_network(self) -> Network:
@@ -261,7 +265,7 @@ class ChatService(Service):
                 nick_rate=settings.nick_rate,
             ),
             archive=self._archive if keeps else None,
-            reserved=(lambda nick: None) if accounts is None else accounts.looks_like,
+            reserved=self._reserved,
         )
         chronicle = Chronicle(
             History(self.store),
@@ -287,6 +291,7 @@ class ChatService(Service):
             verifier=self.passwords,
             accounts=accounts,
             history=chronicle if keeps else None,
+            forget=self._forget,
             bans=KLines(self._bans, _milliseconds),
             rehash=self.rehash,
             noted=self._noted,
@@ -335,6 +340,7 @@ class ChatService(Service):
             ping_timeout=idle,
             command_rate=settings.command_rate,
             send_queue=settings.send_queue,
+            password_rate=settings.login_rate,
             sts_port=settings.sts_port or None,
             sts_duration=int(settings.sts_duration) if settings.sts_name else None,
             sts_names=frozenset(name.lower() for name in settings.sts_name),
@@ -377,14 +383,35 @@ class ChatService(Service):
         """Make the factory of a stream of lines."""
         return LineFactory(self.connections, transport, self._line, self._reactor)
 
+    def _forget(self, account: str) -> None:
+        """
+        Forget what a deleted account has said, a little at a time.
+
+        Its messages in rooms stay, under a name that was nobody's.
+        """
+        self._retention.forget(account, _DELETED).addErrback(
+            lambda failure: self._log.error(
+                "what the deleted account {account} said is not forgotten: {reason}",
+                account=account,
+                reason=str(failure.value),
+                event="forget-failed",
+            )
+        )
+
     def _reserved(self, nick: str) -> str | None:
-        """Give the account that a nick is the name of, or looks like the name of."""
+        """
+        Give the account that a nick, by its key, is or looks like the name of.
+
+        Words with which lines of the server begin, and the names of deleted accounts,
+        belong to accounts of that name, which there are not.
+        """
+        if nick in WORDS:
+            return nick
         if self._accounts is None:
             return None
-        name = self._accounts.looks_like(nick)
-        if name is None or fold(name) == fold(nick):
-            return name
-        return name if confusables.confusable(nick, name) else None
+        if self._accounts.was_deleted(nick):
+            return nick
+        return self._accounts.looks_like(nick)
 
     def _noted(self, who: str, what: str, about: str) -> None:
         """Log what an operator has done, or tried."""

@@ -183,7 +183,7 @@ class ChatSettings(ServiceSettings):
         Flag(),
         default=True,
         group=_IDENTITY,
-        help="Show others a made-up host instead of an address.",
+        help="Show others people's addresses, not made-up hosts.",
     )
     admin: str = setting(
         Text(200),
@@ -222,7 +222,7 @@ class ChatSettings(ServiceSettings):
         Flag(),
         default=True,
         group=_HISTORY,
-        help="Keep what is said.",
+        help="Keep nothing of what is said.",
     )
     history_days: float = setting(
         Duration(3600, 3650 * 86400, zero_means="for ever"),
@@ -246,13 +246,13 @@ class ChatSettings(ServiceSettings):
         Flag(),
         default=True,
         group=_HISTORY,
-        help="Let people register accounts and log in.",
+        help="No accounts: nobody can register or log in.",
     )
     plain_login: bool = setting(
         Flag(),
         default=True,
         group=_HISTORY,
-        help="Take passwords over connections that are not encrypted.",
+        help="Take passwords over encrypted connections only.",
     )
     registration_rate: Rate | None = setting(
         RateLimit(),

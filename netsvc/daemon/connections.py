@@ -256,7 +256,8 @@ class Connections:
 
     def attend(self, connection: ServiceProtocol) -> None:
         """Look at a connection in every sweep: it has a short deadline."""
-        self._attended[connection] = None
+        if connection in self.live:
+            self._attended[connection] = None
 
     def relax(self, connection: ServiceProtocol) -> None:
         """Look at a connection only now and then again."""

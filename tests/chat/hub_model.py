@@ -159,6 +159,8 @@ class Model:
         if nick == one.nick:
             return set()
         reasons = self.nick_refused(nick, one.account, one)
+        if any(self._banned(one, room) for room in one.rooms.values()):
+            reasons.add(Reason.MUTED)
         if reasons:
             return reasons
         self.records += len(one.rooms)
@@ -284,7 +286,8 @@ class Model:
         reasons = self._must_be_in(one, name, False)
         if not reasons:
             room = self.rooms[key(name)]
-            self._in_room(("parted", one.nick, room.name, reason), room, one)
+            shown = "" if self._unheard(one, room) else reason
+            self._in_room(("parted", one.nick, room.name, shown), room, one)
             self._out(one, room)
         return reasons
 
@@ -306,6 +309,8 @@ class Model:
         """Somebody sets a topic."""
         room = self.rooms.get(key(name))
         reasons = self._must_be_in(one, name, room is not None and "t" in room.flags)
+        if not reasons and room is not None and self._unheard(one, room):
+            reasons = {Reason.MUTED}
         if not reasons:
             assert room is not None
             room.topic = topic
@@ -390,6 +395,18 @@ class Model:
             self._say(entry, hearers, one, stored)
         return reasons
 
+    def _banned(self, one: Someone, room: Place) -> bool:
+        """Whether a list keeps somebody without a status from speaking."""
+        if room.inside.get(one):
+            return False
+        return room.names("b", one, True) and not room.names("e", one, True)
+
+    def _unheard(self, one: Someone, room: Place) -> bool:
+        """Whether nobody there may hear somebody."""
+        return self._banned(one, room) or (
+            "m" in room.flags and not room.inside.get(one)
+        )
+
     def _silent(self, one: Someone, room: Place, text: str) -> set[Reason]:
         reasons: set[Reason] = set()
         statuses = room.inside.get(one)
@@ -402,7 +419,7 @@ class Model:
                 reasons.add(Reason.CANNOT_SEND)
             if "R" in room.flags and one.account is None:
                 reasons.add(Reason.ACCOUNT_NEEDED)
-            if room.names("b", one, True) and not room.names("e", one, True):
+            if self._banned(one, room):
                 reasons.add(Reason.MUTED)
         if "C" in room.flags and text.startswith("\x01"):
             reasons.add(Reason.CANNOT_SEND)

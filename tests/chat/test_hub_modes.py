@@ -169,7 +169,7 @@ class ListTests(ModeCase):
     def test_bad(self) -> None:
         """What could not be shown in a list is no mask."""
         long = "x" * MASK_LENGTH
-        for mask in (":x!*@*", "x\x01y", "x\x9by", long):
+        for mask in (":x!*@*", "x\x01y", "x\x9by", long, "~q:x", "~m:~q:x"):
             self.bad(f"+b {mask}")
         self.hub.set_modes(self.ann, "#a", [Change(True, "b", "a b")])
         self.assertEqual(self.room.lists["b"], {})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from netsvc.chat import events
 from netsvc.chat.events import Kind, Reason, Said
 from netsvc.chat.limits import HubLimits
 from netsvc.chat.member import Member
@@ -116,11 +117,22 @@ class RoomTalkTests(HubCase):
     def test_banned_since(self) -> None:
         """A ban holds by the new nick, and by a new account."""
         self.modes(self.ann, "#a", "+b eve +b ~a:eve")
-        self.hub.rename(self.cyd, "eve")
-        self.refused(Reason.MUTED, self.hub.say, self.cyd, "#a", "x")
-        self.hub.rename(self.cyd, "cyd")
         self.hub.set_account(self.cyd, "Eve")
         self.refused(Reason.MUTED, self.hub.say, self.cyd, "#a", "x")
+        self.hub.set_account(self.cyd, None)
+        self.hub.rename(self.cyd, "eve")
+        self.refused(Reason.MUTED, self.hub.say, self.cyd, "#a", "x")
+
+    def test_banned_otherwise(self) -> None:
+        """Who is silenced speaks by no nick, topic, or reason to leave, either."""
+        self.modes(self.ann, "#a", "-t +b ~m:cyd")
+        self.refused(Reason.MUTED, self.hub.rename, self.cyd, "free")
+        self.refused(Reason.MUTED, self.hub.set_topic, self.cyd, "#a", "free")
+        self.hub.part(self.cyd, "#a", "free")
+        self.assertEqual(last(self.cyd, events.Parted).reason, "")
+        self.hub.join(self.cyd, "#a")
+        self.hub.leave(self.cyd, "Quit: free")
+        self.assertEqual(last(self.cyd, events.Quit).reason, "Quit")
 
     def test_ctcp(self) -> None:
         """Under +C nobody sends CTCP."""

@@ -5,8 +5,10 @@ from __future__ import annotations
 import base64
 import re
 import socket
+import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 
 from tests.integration.chat_clients import Pipe
 from tests.integration.chat_process import ChatCase, ChatProcess, IrcClient
@@ -364,3 +366,30 @@ class AccountTests(ChatCase):
         irc.expect(" 433 ")
         line.send("/login alice sesame")
         line.expect("is now known as alice")
+
+    def test_deleted(self) -> None:
+        """
+        A deleted account's nick is nobody's, nor is a word that forges the server's
+        lines; what it said in a room stays, under no name that was anybody's.
+        """
+        server = self.start()
+        caps = ("draft/account-registration", "standard-replies")
+        irc = self.irc(server, "ann", *caps)
+        irc.send("REGISTER * * sesame", "JOIN #lobby", "PRIVMSG #lobby :so long")
+        irc.expect("REGISTER SUCCESS ann")
+        irc.sync()
+        irc.send("ACCOUNT DELETE sesame")
+        irc.expect("ACCOUNT_DELETED")
+        irc.send("QUIT")
+        irc.wait_end()
+        line = self.line(server)
+        for nick in ("ann", "topic"):
+            line.send(f"/nick {nick}")
+            line.expect(f"! {nick}")
+        server.stop()
+        with closing(sqlite3.connect(self.store)) as store:
+            (kept,) = store.execute(
+                "select account, body from message where text <> ''"
+            )
+        self.assertIsNone(kept[0])
+        self.assertIn('"(deleted)"', kept[1])

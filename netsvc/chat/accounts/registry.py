@@ -103,6 +103,10 @@ class Accounts(Logins):
         """Give the account whose name a nick is or looks like."""
         return self._names.looks_like(nick)
 
+    def was_deleted(self, name: str) -> bool:
+        """Say whether a name is that of an account that was deleted."""
+        return self._names.deleted(fold(name))
+
     async def register(self, name: str, password: str, *, source: Host) -> Account:
         """
         Make an account.

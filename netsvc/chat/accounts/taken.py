@@ -58,6 +58,10 @@ class TakenNames:
         """Say whether there is an account of that name, or was one."""
         return key in self._names or key in self._deleted
 
+    def deleted(self, key: str) -> bool:
+        """Say whether there was an account of that name, and is none."""
+        return key in self._deleted
+
     def looks_like(self, name: str) -> str | None:
         """Give the account whose name is the same or looks the same."""
         same = self._names.get(fold(name))

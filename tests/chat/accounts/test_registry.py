@@ -329,6 +329,8 @@ class DeleteTests(SynchronousTestCase):
             self.assertEqual(refusal(work), Refusal.WRONG)
         self.assertIsNone(self.accounts.reserved("alice"))
         self.assertIsNone(self.accounts.looks_like("alice"))
+        self.assertTrue(self.accounts.was_deleted("ALICE"))
+        self.assertFalse(self.accounts.was_deleted("bob"))
         work = self.accounts.register("alice", "mine", source=HOME)
         self.assertEqual(refusal(work), Refusal.ALREADY_REGISTERED)
         row = self.chat.row("alice")

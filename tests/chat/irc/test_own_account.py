@@ -75,6 +75,8 @@ class AccountTests(SynchronousTestCase):
 
     def test_delete(self) -> None:
         """A deleted account logs nobody in; all its connections are logged out."""
+        forgotten: list[str] = []
+        self.chat.network.forget = forgotten.append
         phone = self.chat.client("phone", account="Ann")
         self.assertEqual(self.told("ACCOUNT DELETE no"), [("FAIL", "WRONG")])
         self.assertEqual(
@@ -82,6 +84,7 @@ class AccountTests(SynchronousTestCase):
         )
         self.assertIsNone(phone.session.me.account)
         self.assertFalse(self.login("sesame"))
+        self.assertEqual(forgotten, ["ann"])
 
     def test_form(self) -> None:
         """What is wanting is 461, and what is not known is refused."""

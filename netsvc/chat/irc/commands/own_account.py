@@ -105,6 +105,7 @@ async def _delete(
     for member in list(session.hub.state.members.values()):
         if member.account is not None and fold(member.account) == deleted.key:
             session.hub.set_account(member, None)
+    session.network.forget(deleted.name)
     _tell(session, "NOTE", "ACCOUNT_DELETED", "Your account is deleted")
 
 
