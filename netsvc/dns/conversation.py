@@ -145,7 +145,8 @@ class Conversation:
     def close(self) -> None:
         """Expect nothing any more."""
         self.is_over = True
-        self._forget_pending()
+        if self.pending:
+            self._forget_pending()
 
     def _send(self, carrier: Carrier, now: float) -> None:
         lookup, memory = self._lookup, self.upstream.memory
@@ -333,7 +334,8 @@ class Conversation:
                 memory.answered_without_edns(now)
         if rcode in ANSWERS:
             memory.heard(now - asked.sent, now)
-            self.close()
+            self.is_over = True
+            self._forget_pending()
             lookup.answered(self, asked, message, data, now)
         elif rcode == BADCOOKIE and asked.rest and self._cookie_tries < 2:
             self._retry_cookie(now)

@@ -122,7 +122,7 @@ class Lookup:
         self.tail = _pack_tail(rtype, rclass)
         self.flags = RD if options is PLAIN else options.flags
         self._conversations: list[Conversation] = []
-        self._errors: list[ServerError] = []
+        self._errors: tuple[ServerError, ...] = ()
         self._asked = 0
         self._deadline = 0.0
         self.slot = 0
@@ -202,7 +202,7 @@ class Lookup:
         memory.counts[TIMEOUT] += 1
         conversation.stalled()
         transport = conversation.pending[-1].transport if conversation.pending else ""
-        self._errors.append(ServerTimeout(memory.server, transport))
+        self._errors += (ServerTimeout(memory.server, transport),)
 
     # What the conversations tell.
 
@@ -229,7 +229,7 @@ class Lookup:
             asked.transport,
             now - asked.sent,
             size,
-            tuple(self._errors) if self._errors else (),
+            self._errors,
             Security.UNCHECKED,
             (),
             0.0,
@@ -243,7 +243,7 @@ class Lookup:
 
     def failed(self, conversation: Conversation, error: ServerError) -> None:
         """A server has failed: ask the next one."""
-        self._errors.append(error)
+        self._errors += (error,)
         if self._done is None:
             return
         conversations = self._conversations
@@ -257,7 +257,7 @@ class Lookup:
     # The end.
 
     def _fail(self) -> None:
-        self._end(None, most_telling(tuple(self._errors)))
+        self._end(None, most_telling(self._errors))
 
     def _end(self, result: Result | None, error: LookupFailed | None) -> None:
         done, self._done = self._done, None

@@ -32,7 +32,7 @@ from netsvc.dns.names import from_text
 from netsvc.dns.options import PLAIN, QueryOptions
 from netsvc.dns.resolver_settings import DEFAULT, Order, ResolverSettings
 from netsvc.dns.result import Question, Result
-from netsvc.dns.rrtypes import parse_class, parse_type
+from netsvc.dns.rrtypes import IN, TYPES, parse_class, parse_type
 from netsvc.dns.servers import HTTPS, TCP, TLS, UDP, Server
 from netsvc.dns.stream import StreamCarrier
 from netsvc.dns.tcp import FramedConnection, TLSConnection
@@ -171,9 +171,9 @@ class Resolver:
             if isinstance(name, str):
                 name = from_text(name) if name.isascii() else to_wire(name)
             if isinstance(rtype, str):
-                rtype = parse_type(rtype)
+                rtype = TYPES.get(rtype) or parse_type(rtype)
             if isinstance(rclass, str):
-                rclass = parse_class(rclass)
+                rclass = IN if rclass == "IN" else parse_class(rclass)
             key: object = (name.lower(), rtype, rclass)
             if options is not PLAIN:
                 options.packed()

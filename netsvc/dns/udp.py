@@ -222,7 +222,10 @@ class UDPCarrier:
             self._batch.append((used, asked, query))
             self._mux.late[self] = None
         else:
-            self._send(used, asked, query)
+            try:
+                used.send(query)
+            except OSError as error:
+                self._refused(used, asked, query, error)
         used.left -= 1
         if used.left <= 0 or asked.sent - used.born > MAX_AGE:
             self._retire(used)
@@ -232,16 +235,12 @@ class UDPCarrier:
         batch, self._batch = self._batch, []
         for used, asked, query in batch:
             if asked.via is used:
-                self._send(used, asked, query)
+                try:
+                    used.send(query)
+                except OSError as error:
+                    self._refused(used, asked, query, error)
 
     arm = doWrite
-
-    def _send(self, used: _Socket, asked: Asked, query: bytes) -> None:
-        """Hand a query to the kernel."""
-        try:
-            used.send(query)
-        except OSError as error:
-            self._refused(used, asked, query, error)
 
     def _refused(
         self, used: _Socket, asked: Asked, query: bytes, error: OSError

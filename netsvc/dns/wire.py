@@ -34,6 +34,7 @@ MAX_JUMPS: Final = 127
 
 _header = struct.Struct("!HHHHHH").unpack_from
 _fixed = struct.Struct("!HHIH").unpack_from
+_pointed = struct.Struct("!HHHIH").unpack_from
 _number = int.from_bytes
 _pair = struct.Struct("!HH")
 #: Types whose data is one name.
@@ -234,16 +235,25 @@ def _parse(data: bytes, question: Question | None) -> Message:
     records: list[Record] = []
     for index in range(before + more):
         first = data[position]
-        owner: bytes | None
-        if first == 0xC0 and (owner := names.get(data[position + 1])) is not None:
-            position += 2  # it was read, so it lies behind us
-        elif not first:
-            owner = ROOT
-            position += 1
+        if first >= 0xC0:
+            pointer, rtype, rclass, ttl, length = _pointed(data, position)
+            target = pointer & 0x3FFF
+            owner = names.get(target)
+            if owner is None:
+                if target >= position:
+                    raise FormatError("a compression pointer that points forward")
+                if target < HEADER:
+                    raise FormatError("a compression pointer that makes no sense")
+                owner, _ = _name(data, target, names, 1)
+            position += 12
         else:
-            owner, position = _name(data, position, names)
-        rtype, rclass, ttl, length = _fixed(data, position)
-        position += 10
+            if first:
+                owner, position = _name(data, position, names)
+            else:
+                owner = ROOT
+                position += 1
+            rtype, rclass, ttl, length = _fixed(data, position)
+            position += 10
         end = position + length
         if end > size:
             raise FormatError("record data that is cut off")
