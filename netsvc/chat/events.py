@@ -56,6 +56,11 @@ class Kind(enum.StrEnum):
     TAGS = "tagmsg"
 
 
+#: Client-only tags with which a message of tags alone is worth keeping: reactions, and
+#: what its sender wants to be kept. Others, such as C{+typing}, are of the moment.
+LASTING = frozenset({"+draft/persist", "+draft/react", "+draft/unreact"})
+
+
 @dataclass(frozen=True, slots=True)
 class Event:
     """
@@ -106,6 +111,13 @@ class Said(Event):
     tags: tuple[tuple[str, str], ...] = ()
     to: Source | None = None
     kept: ClassVar[bool] = True
+
+    @property
+    def lasting(self) -> bool:
+        """Say whether it is worth keeping."""
+        return self.kind is not Kind.TAGS or any(
+            name in LASTING for name, _ in self.tags
+        )
 
 
 @dataclass(frozen=True, slots=True)

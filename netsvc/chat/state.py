@@ -450,7 +450,7 @@ class State:
             hearers = audience(room.with_status(event.status))
         else:
             hearers = room.audience()
-            if event.kind is not Kind.TAGS:
+            if event.lasting:
                 ticket = self._keep(event, room)
         self._courier.deliver(event, hearers, own, ticket)
 
@@ -463,7 +463,7 @@ class State:
             self._archive is not None
             # Two guests could not read it again: nothing says who they were.
             and (us.account is not None or them.account is not None)
-            and event.kind is not Kind.TAGS
+            and event.lasting
         ):
             target = self._archive.direct_target(
                 party(us.nick, us.account), party(them.nick, them.account)

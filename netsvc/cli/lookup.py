@@ -408,6 +408,11 @@ def main(argv: Sequence[str]) -> int:
 
     @return: the exit status: 0 answered, 2 in part, 9 not at all, 1 bad usage.
     """
+    if sys.stderr is None:
+        sys.stderr = open(os.devnull, "w")  # noqa: SIM115 -- until the process ends
+    if sys.stdout is None:
+        print("netsvc lookup: standard output is closed", file=sys.stderr)
+        return FAILED
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             # A name may hold what the terminal's encoding does not.

@@ -207,12 +207,19 @@ class PrivateTalkTests(HubCase):
         )
 
     def test_not_kept(self) -> None:
-        """Between guests it is not kept, nor are tags: both are heard at once."""
+        """Between guests it is not kept, nor are tags such as +typing."""
         dan = self.chat.enter("dan")
         self.hub.say(self.cyd, "dan", "x")
-        self.hub.say(self.ann, "bob", "", Kind.TAGS)
+        self.hub.say(self.ann, "bob", "", Kind.TAGS, [("+typing", "active")])
         self.assertEqual(self.keeper.kept, [])
         self.assertEqual((kinds(dan), kinds(self.bob)), (["Said"], ["Said"]))
+
+    def test_reaction(self) -> None:
+        """Tags that mean something later on, such as a reaction, are kept."""
+        reaction = [("+draft/react", "ok"), ("+reply", "m1")]
+        self.hub.say(self.ann, "bob", "", Kind.TAGS, reaction)
+        (kept,) = self.keeper.kept
+        self.assertEqual((kept.kind, kept.text), ("said", ""))
 
     def test_left(self) -> None:
         """Who leaves before it is safe is shown it still, before their own end."""
@@ -227,7 +234,7 @@ class KeptTests(HubCase):
     """What of a room is kept."""
 
     def test_kinds(self) -> None:
-        """All that happens in a room is kept, but tags and what is for some alone."""
+        """What happens in a room is kept, but not what is of the moment or for some."""
         keeper = FakeKeeper()
         self.chat = Chat(keeper=keeper, archive=FakeArchive())
         hub = self.hub = self.chat.hub
@@ -238,6 +245,7 @@ class KeptTests(HubCase):
         hub.say(ann, "#a", "hello")
         hub.say(ann, "@#a", "psst")
         hub.say(ann, "#a", "", Kind.TAGS)
+        hub.say(ann, "#a", "", Kind.TAGS, [("+draft/unreact", "ok")])
         hub.set_topic(ann, "#a", "tea")
         self.modes(ann, "#a", "+v bob")
         hub.set_away(bob, "x")
@@ -251,6 +259,7 @@ class KeptTests(HubCase):
                 ("joined", "#a"),
                 ("joined", "#a"),
                 ("joined", "#b"),
+                ("said", "#a"),
                 ("said", "#a"),
                 ("topic", "#a"),
                 ("modes", "#a"),

@@ -128,11 +128,27 @@ class AnswerTests(LookupCase):
             ("a.test", "@127.0.0.1", "--dnssec", "--anchors", "/nonexistent"),
             ("a.test", "@nosuch.invalid"),
             ("-f", "/nonexistent", "@127.0.0.1"),
+            ("-f", "/", "@127.0.0.1"),
             ("-f", "-", "@127.0.0.1", "--resume", "/"),
+            ("-f", "-", "@127.0.0.1", "--resume", "/nonexistent/file"),
         ):
             ran = await self.lookup(*arguments, status=1)
             self.assertRegex(ran.err, r"\A(netsvc lookup: [^\n]+\n)+\Z")
             self.assertEqual(ran.out, "")
+        self.assertRegex(
+            (await self.lookup("-f", "/", "@127.0.0.1", status=1)).err, "lookup: /: "
+        )
+        empty = ("a.test", "@127.0.0.1", "--dnssec", "--anchors", os.devnull)
+        ran = await self.lookup(*empty, status=1)
+        self.assertIn(f"lookup: {os.devnull}: no trust anchor", ran.err)
+
+    async def test_closed_output(self) -> None:
+        """Where standard output is closed there is no traceback, but a line."""
+        arguments = ("a.test", *self.at(self.serve(good)))
+        ran = await self.lookup(*arguments, status=9, childFDs={0: "w", 2: "r"})
+        self.assertEqual(ran.err, "netsvc lookup: standard output is closed\n")
+        ran = await self.lookup(*arguments, status=9, childFDs={0: "w"})
+        self.assertEqual(ran.err, "")
 
     async def test_options(self) -> None:
         """NSID and subnet are asked for, and what comes is shown; TCP if wanted."""

@@ -93,7 +93,6 @@ class HTTPStream(StreamBase):
 
     def dataReceived(self, data: bytes) -> None:
         """Take frames."""
-        self.received += len(data)
         if self._closing:
             return
         try:

@@ -60,6 +60,8 @@ class StreamBase(ServiceProtocol):
         forwarder = factory.forwarder
         now = forwarder.now()
         factory.received += 1
+        # Whole queries count, and no bytes: who sends one byte a minute is idle.
+        self.received += 1
         done = _Once(self, send)
         if not forwarder.access.allows(self.host):
             forwarder.prohibit(data, done)
@@ -177,7 +179,6 @@ class MessageStream(StreamBase):
 
     def dataReceived(self, data: bytes) -> None:
         """Take queries."""
-        self.received += len(data)
         self._buffer += data
         self.go_on()
 

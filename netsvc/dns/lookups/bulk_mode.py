@@ -36,6 +36,7 @@ async def bulk(run: Run) -> None:
     """
     request = run.request
     checkpoint = Checkpoint(request.bulk.resume)
+    checkpoint.check_writable()
     name = request.bulk.file
     descriptor = 0 if name == STDIN else os.open(name, os.O_RDONLY | os.O_CLOEXEC)
     try:
@@ -62,6 +63,7 @@ class _BulkMode:
     ) -> None:
         request = run.request
         self._run = run
+        self._name = request.bulk.file
         self._checkpoint = checkpoint
         self._bulk = BulkRun(
             run.reactor,
@@ -98,6 +100,7 @@ class _BulkMode:
             self._bulk.end()
         else:
             self._error = error
+            error.filename = "standard input" if self._name == STDIN else self._name
             self._bulk.stop()
 
     async def run(self) -> None:

@@ -70,6 +70,17 @@ class Checkpoint:
         except (ValueError, KeyError, TypeError, RecursionError):
             raise CheckpointError(f"{path} is no file of --resume") from None
 
+    def check_writable(self) -> None:
+        """
+        See whether the file can be written, before the first answer is.
+
+        @raise CheckpointError: It cannot.
+        """
+        folder = None if self._path is None else self._path.absolute().parent
+        if folder is not None and not os.access(folder, os.W_OK | os.X_OK):
+            why = "cannot be written to" if folder.is_dir() else "is no folder"
+            raise CheckpointError(f"{self._path}: {folder} {why}")
+
     def begin(self, job: Job) -> bool:
         """
         Take the next line.

@@ -26,6 +26,9 @@ from netsvc.dns.servers import Server
 #: censored (by others), filtered (as its client wishes).
 FILTERING = frozenset({15, 16, 17})
 
+#: Extended errors of an answer that could not be validated because keys were not to be
+#: had: indeterminate, DNSKEY missing, no reachable authority. They prove nothing.
+UNPROVEN = frozenset({5, 9, 22})
 
 #: A response code, and the data of the records of the type asked for.
 Content = tuple[int, frozenset[bytes]]
@@ -155,7 +158,7 @@ def _usual(said: Sequence[Said]) -> Result | None:
         (each.content, each.result)
         for each in said
         if each.result is not None
-        and each.result.security is not Security.BOGUS
+        and not _is_bogus(each.result)
         and not each.rewrites
         and not each.filtering
     ]
@@ -177,8 +180,18 @@ def _judge(said: Said, usual: Result | None) -> Verdict:
             return Verdict(Kind.REFUSED, why=error_word(error))
         return Verdict(Kind.UNREACHABLE, why=error_word(error).lower())
     same = usual is None or said.content == content(usual)
-    if result.security is Security.BOGUS:
+    if _is_bogus(result):
         return _judge_bogus(result, usual, same)
+    verdict = _judge_content(said, result, usual, same)
+    if result.security is Security.BOGUS:
+        why = f"not validated: {result.reasons[0].text}"
+        verdict = verdict._replace(why="; ".join(filter(None, (verdict.why, why))))
+    return verdict
+
+
+def _judge_content(
+    said: Said, result: Result, usual: Result | None, same: bool
+) -> Verdict:
     found = said.rewrites.intersection(result.addresses)
     if found:
         why = f"names that cannot exist have {_listed(found)} there, too"
@@ -186,6 +199,15 @@ def _judge(said: Said, usual: Result | None) -> Verdict:
     if usual is None or same:
         return Verdict(Kind.SAME)
     return _judge_difference(result, usual)
+
+
+def _is_bogus(result: Result) -> bool:
+    """
+    Tell whether DNSSEC proves an answer to be wrong. A validator calls bogus also what
+    it must not believe because a server has no keys for it.
+    """
+    codes = {reason.code for reason in result.reasons}
+    return result.security is Security.BOGUS and not codes & UNPROVEN
 
 
 def _judge_bogus(result: Result, usual: Result | None, same: bool) -> Verdict:

@@ -46,13 +46,20 @@ class Engine:
         anchors: Any = None
         if request.dnssec:
             # dnspython and cryptography are loaded by those who need them.
-            from netsvc.dns.dnssec.anchors import parse_anchors, root_anchors
+            from netsvc.dns.dnssec.anchors import (
+                AnchorError,
+                parse_anchors,
+                root_anchors,
+            )
 
             anchors = root_anchors()
             if request.anchors is not None:
                 with request.anchors.open("rb") as file:
                     data = file.read(MAX_ANCHORS)
-                anchors = parse_anchors(data.decode("utf-8", "replace"))
+                try:
+                    anchors = parse_anchors(data.decode("utf-8", "replace"))
+                except AnchorError as error:
+                    raise AnchorError(f"{request.anchors}: {error}") from None
         self.resolver = Resolver(reactor, servers, settings)
         self.asks: Asks = self.resolver
         if request.dnssec:

@@ -241,7 +241,7 @@ async def transfer(run: Run) -> None:
             run.failed += 1
             if is_for_programs(run):
                 show_object(run, {"name": item.name, "error": error_object(error)})
-            else:
+            elif run.out.failure is None:
                 text = f"{question_text(question, item.name)}: {failure_text(error)}"
                 run.complain(text)
 

@@ -95,7 +95,7 @@ class MemoryHistory:
         events = self.records.get(target, [])
         first = -1 if low is None else _index(events, low, late=True)
         last = len(events) if high is None else _index(events, high, late=False)
-        return [e for e in events[first + 1 : last] if playback or type(e) is Said]
+        return [e for e in events[first + 1 : last] if playback or _spoken(e)]
 
     async def latest(
         self, target: str, after: Point | None, limit: int, *, playback: bool = False
@@ -157,7 +157,7 @@ class MemoryHistory:
                 key = sides[1] if sides[0] == account else sides[0]
             elif target not in rooms:
                 continue
-            last = max(e.time for e in events if type(e) is Said)
+            last = max(e.time for e in events if _spoken(e))
             if start < last < end:
                 found.append((key, last))
         return sorted(found, key=lambda each: each[1])[:limit]
@@ -177,6 +177,11 @@ class MemoryHistory:
         key = (account, target)
         self.markers[key] = max(time, self.markers.get(key, time))
         return self.markers[key]
+
+
+def _spoken(each: Event) -> bool:
+    """Say whether an event is a message with a text."""
+    return isinstance(each, Said) and bool(each.text)
 
 
 def _index(events: list[Event], point: Point, *, late: bool) -> int:

@@ -118,6 +118,20 @@ class PageTests(HistoryCase):
         inner = self.ask("CHATHISTORY LATEST #room * 2")
         self.assertEqual([each.verb for each in inner], ["TOPIC", "PRIVMSG"])
 
+    def test_lasting_tags(self) -> None:
+        """Reactions, and tags to be kept, are given with event-playback; typing not."""
+        tags = ("+typing=active", "+draft/persist;+x=y", "+draft/react=ok")
+        self.ann.send(*(f"@{each} TAGMSG #room" for each in tags))
+        said = self.ann.lines()
+        self.assertEqual(len(said), 3)
+        self.assertEqual(self.numbers("CHATHISTORY LATEST #room * 1"), [9])
+        self.ann.send("CAP REQ draft/event-playback")
+        inner = self.ask("CHATHISTORY LATEST #room * 2")
+        self.assertEqual(
+            [(each.verb, each.params, each.tags) for each in inner],
+            [("TAGMSG", ["#Room"], each.tags) for each in said[1:]],
+        )
+
     def test_without_batch(self) -> None:
         """Without the batch capability the lines come alone."""
         bob = self.chat.client("bob")

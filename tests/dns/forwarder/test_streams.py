@@ -128,6 +128,17 @@ class MessageTests(StreamCase):
         self.protocol.dataReceived(framed(query()))
         self.assertNotEqual(self.protocol.progress(), self.protocol.progress())
 
+    def test_slow(self) -> None:
+        """A query that comes byte by byte is no progress before it is whole."""
+        before = self.protocol.progress()
+        *pieces, last = framed(LOCALHOST)
+        for piece in pieces:
+            self.protocol.dataReceived(bytes([piece]))
+        self.assertEqual(self.protocol.progress(), before)
+        self.protocol.dataReceived(bytes([last]))
+        self.taken()
+        self.assertNotEqual(self.protocol.progress(), before)
+
     def test_tls(self) -> None:
         """Over TLS it is called dot (RFC 7858)."""
         self.assertEqual(self.factory.acceptableProtocols(), [b"dot"])

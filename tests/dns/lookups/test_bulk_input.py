@@ -181,6 +181,10 @@ class CheckpointTests(SynchronousTestCase):
         away = Checkpoint(folder / "none" / "file")
         with self.assertRaises(CheckpointError):
             away.save(away.snapshot())
+        with self.assertRaises(CheckpointError):
+            away.check_writable()
+        Checkpoint(folder / "file").check_writable()
+        Checkpoint().check_writable()
 
     def test_nowhere(self) -> None:
         """Without a file nothing is kept, and everything is to be done."""

@@ -147,6 +147,16 @@ class VerdictTests(SynchronousTestCase):
         alone = answer("8.8.8.8", security=Security.BOGUS)
         self.assertEqual(self.kinds(alone), [Kind.BOGUS])
 
+    def test_keys_not_to_be_had(self) -> None:
+        """What could not be validated for want of keys is not called bogus."""
+        reasons = (ExtendedError(22, ". DNSKEY: REFUSED"),)
+        unproven = answer("8.8.8.8", security=Security.BOGUS, reasons=reasons)
+        (alone,) = judge(said(unproven))
+        self.assertEqual(str(alone), "same: not validated: . DNSKEY: REFUSED")
+        other = answer("9.9.9.9", security=Security.BOGUS, reasons=reasons)
+        found = self.kinds(secure(answer("8.8.8.8")), unproven, other)
+        self.assertEqual(found, [Kind.SAME, Kind.SAME, Kind.DIFFERS])
+
     def test_proven_counts(self) -> None:
         """What is proven counts, and not what most say."""
         lie = answer("9.9.9.9")
