@@ -36,6 +36,11 @@ from netsvc.chat.line.reader import LineReader
 from netsvc.chat.line.telnet import TelnetFilter
 from netsvc.chat.store.search import indexed, query
 from netsvc.chat.text import action, clean
+from netsvc.dns.chain import on_chain
+from netsvc.dns.errors import FormatError
+from netsvc.dns.forwarder.request import read as read_request
+from netsvc.dns.text import rdata_text
+from netsvc.dns.wire import parse as parse_message
 from tests.chat.accounts.sasl_kit import sasl_outcomes
 from tests.chat.irc import kit as irc_kit
 from tests.chat.irc.memory_history import MemoryHistory
@@ -198,10 +203,30 @@ def client(data: bytes) -> None:
             assert not HARMFUL.search(shown.replace("\n", "")), shown
 
 
+def dns_reply(data: bytes) -> None:
+    """A reply is a message or malformed; what it says can be shown on a terminal."""
+    try:
+        message = parse_message(data)
+    except FormatError:
+        return
+    for record in (*message.answer, *message.authority, *message.additional):
+        for shown in (record.name, rdata_text(record)):
+            assert not HARMFUL.search(shown), shown
+    if message.question is not None:
+        on_chain(message.answer, message.question)
+        assert parse_message(data, message.question).answer == message.answer
+
+
+def dns_request(data: bytes) -> None:
+    """A query to the forwarder is one, or gets no answer at all."""
+    read_request(data)
+
+
 TARGETS: Final[dict[str, Callable[[bytes], None]]] = {
     each.__name__: each
     for each in (
         *(irc_parser, irc_session, line_chain, line_session),
         *(sasl, search, client),
+        *(dns_reply, dns_request),
     )
 }

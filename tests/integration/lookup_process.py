@@ -107,10 +107,14 @@ class LookupCase(DNSTestCase):
         return None
 
     async def lookup(
-        self, *arguments: str, stdin: bytes | None = b"", status: int = 0
+        self,
+        *arguments: str,
+        stdin: bytes | None = b"",
+        status: int = 0,
+        **how: Any,
     ) -> Ran:
         """Run the command to its end."""
-        ran = await self.begin(*arguments, stdin=stdin).done
+        ran = await self.begin(*arguments, stdin=stdin, **how).done
         self.assertNotIn("Traceback", ran.err)
         self.assertEqual(ran.status, status, ran)
         return ran
