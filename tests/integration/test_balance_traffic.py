@@ -6,15 +6,18 @@ program is skipped.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import random
 import re
+import select
 import socket
 import ssl
 import subprocess
 import threading
 import time
+from collections.abc import Iterator
 from typing import Any
 
 from tests.integration.balance_certificates import Authority
@@ -66,14 +69,53 @@ def serve(connection: socket.socket) -> None:
         connection.unwrap()  # after "send" as many servers do: without close_notify
 
 
-def send_in_chunks(client: socket.socket, data: bytes, seed: int) -> None:
-    """Send something in chunks of mixed sizes."""
+def chunks(data: bytes, seed: int) -> Iterator[memoryview]:
+    """Cut something into chunks of mixed sizes."""
     chance = random.Random(seed)
     view = memoryview(data)
     while view:
         size = chance.choice((1, 7, 1000, 1460, 16384, 65536, 400_000))
-        client.sendall(view[:size])
+        yield view[:size]
         view = view[size:]
+
+
+def send_in_chunks(client: socket.socket, data: bytes, seed: int) -> None:
+    """Send something in chunks of mixed sizes."""
+    for chunk in chunks(data, seed):
+        client.sendall(chunk)
+
+
+def exchange_slowly(client: socket.socket, data: bytes, seed: int) -> bytes:
+    """
+    Send something in chunks, and slowly receive as much at the same time.
+
+    In one thread: no two may use one TLS connection of OpenSSL's at once.
+    """
+    waits = (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
+    answer = bytearray()
+    left = chunks(data, seed)
+    chunk = next(left)
+    client.settimeout(0)
+    until = time.monotonic() + ANSWER
+    while len(answer) < len(data):
+        if time.monotonic() > until:
+            raise TimeoutError(f"{len(answer)} bytes came back")
+        moved = False
+        if chunk:
+            with contextlib.suppress(*waits):
+                # What a TLS connection could not send must be given to it again.
+                chunk = chunk[client.send(chunk) :] or next(left, chunk[:0])
+                moved = True
+        with contextlib.suppress(*waits):
+            piece = client.recv(min(30_000, len(data) - len(answer)))
+            if not piece:
+                break
+            answer += piece
+            moved = True
+        if not moved:
+            select.select([client], [client] if chunk else [], [], 0.01)
+        time.sleep(0.0005)
+    return bytes(answer)
 
 
 def receive_slowly(client: socket.socket, size: int) -> bytes:
@@ -132,11 +174,7 @@ class IntegrityTests(BalanceCase):
         """Send in mixed chunks, read slowly at the same time."""
         data = stream(2)
         client.sendall(b"echo    ")
-        sender = threading.Thread(target=send_in_chunks, args=(client, data, 3))
-        sender.start()
-        answer = receive_slowly(client, len(data))
-        sender.join(ANSWER)
-        return digest(answer)
+        return digest(exchange_slowly(client, data, 3))
 
     def sent(self, client: socket.socket) -> bytes:
         """Read slowly what ends before it has all been read."""

@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 import io
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 from unittest import mock
 
 from prompt_toolkit.data_structures import Size
@@ -24,6 +24,17 @@ from tests.chat.client.fakes import Stay
 
 #: Seconds that a test waits at most.
 PATIENCE = 20.0
+
+
+def run_in_own_loop(coroutine: Coroutine[Any, Any, None]) -> None:
+    """
+    Run a coroutine.
+
+    Not by C{asyncio.run}: that leaves the thread without a current loop, which
+    Twisted's own tests of its asyncio reactor want to find.
+    """
+    with asyncio.Runner(loop_factory=asyncio.new_event_loop) as runner:
+        runner.run(coroutine)
 
 
 class TerminalTests(SynchronousTestCase):
@@ -49,7 +60,7 @@ class TerminalTests(SynchronousTestCase):
     def use(self, *steps: str | Callable[[], object]) -> None:
         """Run the terminal, and type or do one step after the other."""
         with create_pipe_input() as keyboard:
-            asyncio.run(self.run_steps(keyboard, steps))
+            run_in_own_loop(self.run_steps(keyboard, steps))
 
     async def run_steps(
         self, keyboard: PipeInput, steps: tuple[str | Callable[[], object], ...]
@@ -171,7 +182,7 @@ class TerminalTests(SynchronousTestCase):
                 keyboard.close()
                 await asyncio.wait_for(running, PATIENCE)
 
-            asyncio.run(run())
+            run_in_own_loop(run())
         self.assertEqual(self.sent(), ["/quit"])
 
     def test_ended_before(self) -> None:
@@ -179,7 +190,7 @@ class TerminalTests(SynchronousTestCase):
         with create_pipe_input() as keyboard:
             screen = Terminal(self.interaction, [], self.output, keyboard)
             screen.finish()
-            asyncio.run(screen.run())
+            run_in_own_loop(screen.run())
         self.assertEqual(self.shown, "")
 
 
