@@ -68,6 +68,7 @@ WITH_LIBRARIES = {
     "netsvc.daemon.listeners",
     "netsvc.daemon.logs",
     "netsvc.daemon.options",
+    "netsvc.daemon.service",
     "netsvc.dns.asking",
     "netsvc.dns.bootstrap",
     "netsvc.dns.cached",
