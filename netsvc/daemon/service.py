@@ -50,7 +50,7 @@ class NetService(Protocol):
     service: str
 
     def drain(self, timeout: float) -> defer.Deferred[None]:
-        """Accept nothing new, finish what is in flight, cut the rest after C{timeout}."""
+        """Accept nothing new, let what is in flight finish, and cut the rest then."""
 
     def counters(self) -> dict[str, int]:
         """Give what was counted since the start, by name."""
