@@ -1,4 +1,6 @@
-"""Who may join a room, and who may speak in it: what its modes and lists say."""
+"""
+Who may join a room, who may speak in it, and who to whom: what modes and lists say.
+"""
 
 from __future__ import annotations
 
@@ -61,3 +63,18 @@ def check_say(room: Room, member: Member, text: str) -> None:
             raise HubError(Reason.MUTED, room.name)
     if "C" in room.flags and is_ctcp(text) and action(text) is None:
         raise HubError(Reason.CANNOT_SEND, room.name, "no CTCP there (+C)")
+
+
+def check_tell(hearer: Member, member: Member, text: str) -> None:
+    """
+    Check whether somebody may say something to a person.
+
+    @raise HubError: If not.
+    """
+    if member is hearer:
+        return
+    modes = hearer.modes
+    if "R" in modes and member.account is None and not hearer.accepts(member):
+        raise HubError(Reason.ACCOUNTS_ONLY, hearer.nick)
+    if "T" in modes and is_ctcp(text) and action(text) is None:
+        raise HubError(Reason.NO_CTCP, hearer.nick)

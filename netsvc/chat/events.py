@@ -299,6 +299,8 @@ class Reason(enum.Enum):
     NOT_OPERATOR = "only operators of the room may do that"  # room
     CANNOT_SEND = "you may not speak there"  # room, why
     MUTED = "you are muted there"  # room
+    ACCOUNTS_ONLY = "they hear those who are logged in only"  # nick
+    NO_CTCP = "they want no CTCP"  # nick
     NO_TEXT = "there is no text to send"
     LIST_FULL = "the list is full"  # room, letter, mask
     UNKNOWN_MODE = "there is no such mode"  # letter

@@ -14,7 +14,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 
 from netsvc.chat import confusables, events
-from netsvc.chat.admission import check_join, check_say, muted
+from netsvc.chat.admission import check_join, check_say, check_tell, muted
 from netsvc.chat.bus import Bus, LocalBus
 from netsvc.chat.courier import Courier
 from netsvc.chat.events import Change, HubError, Kind, Reason, Said, Session, Source
@@ -529,7 +529,11 @@ class Hub:
             )
         else:
             hearer = self.member(target)
+            check_tell(hearer, member, text)
             self._spend("messages", member)
+            if "R" in member.modes:
+                # So that they can answer.
+                member.accept(hearer, self.limits.accepted)
             said = Said(
                 *self._stamp(),
                 member.source,

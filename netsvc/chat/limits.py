@@ -28,6 +28,7 @@ class HubLimits:
     @ivar whowas: Past nicks remembered.
     @ivar watching: Nicks that one person may watch.
     @ivar invitations: Invitations open in a room.
+    @ivar accepted: People whom one person lets write to them in spite of mode C{R}.
     @ivar message_rate: Messages of one account, or source.
     @ivar join_rate: Joins of one account, or source.
     @ivar nick_rate: Nick changes of one account, or source.
@@ -48,6 +49,7 @@ class HubLimits:
     whowas: int = 1_000
     watching: int = 100
     invitations: int = 100
+    accepted: int = 100
     message_rate: Rate | None = None
     join_rate: Rate | None = None
     nick_rate: Rate | None = None

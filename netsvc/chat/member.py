@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
+from weakref import WeakKeyDictionary
 
 from netsvc.chat.events import Session, Source
 from netsvc.chat.masks import Identity
@@ -12,8 +13,9 @@ from netsvc.chat.names import fold
 if TYPE_CHECKING:
     from netsvc.chat.rooms import Room
 
-#: User modes: invisible, operator, wallops, bot.
-USER_MODES = "iowB"
+#: User modes: invisible, operator, wallops, bot; no private messages of those without
+#: an account; no CTCP.
+USER_MODES = "iowBRT"
 
 _NO_MODES: frozenset[str] = frozenset()
 
@@ -63,6 +65,8 @@ class Member:
     """
 
     __slots__ = (
+        "__weakref__",
+        "_accepted",
         "_identity",
         "_source",
         "account",
@@ -105,9 +109,38 @@ class Member:
         self.since = self.active = now
         self.invited: dict[str, None] = {}
         self.watching: dict[str, str] = {}
+        self._accepted: WeakKeyDictionary[Member, None] | None = None
         self.skeleton = ""
         self._source: Source | None = None
         self._identity: Identity | None = None
+
+    @property
+    def accepted(self) -> list[Member]:
+        """Who may write to them in spite of mode C{R}, the latest last."""
+        return [] if self._accepted is None else list(self._accepted)
+
+    def accept(self, other: Member, most: int) -> None:
+        """
+        Let somebody write to them in spite of mode C{R}, until either goes.
+
+        @param most: How many; who was accepted first is forgotten.
+        """
+        if self._accepted is None:
+            # Few have one, and whoever is gone is in none.
+            self._accepted = WeakKeyDictionary()
+        self._accepted.pop(other, None)
+        self._accepted[other] = None
+        if len(self._accepted) > most:
+            del self._accepted[next(iter(self._accepted))]
+
+    def accepts(self, other: Member) -> bool:
+        """Say whether somebody was accepted."""
+        return self._accepted is not None and other in self._accepted
+
+    def unaccept(self, other: Member) -> None:
+        """Take that back."""
+        if self._accepted is not None:
+            self._accepted.pop(other, None)
 
     def changed(self) -> None:
         """Forget what was made of their names."""

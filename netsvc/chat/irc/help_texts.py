@@ -12,6 +12,9 @@ INDEX: Final = "INDEX"
 """The subject of a HELP without one."""
 
 _COMMANDS: Final = """
+ACCEPT <nick,...|-nick,...|*>
+Lets people write to you in spite of your mode +R, or takes that back; * lists them.
+
 ACCOUNT PASSWORD <old> <new>
 Gives the account that you are logged in to another password.
 ACCOUNT CERT ADD lets the certificate that your client shows log you in; CERT LIST
@@ -204,6 +207,8 @@ UMODES
 Modes of people. You change your own: MODE <your nick> +i.
 +i: invisible: found only by those who share a channel with you, or name you.
 +w: you hear what operators of the server tell all (WALLOPS).
++R: only people with an account write to you, those you have written to, and those
+whom ACCEPT names. +T: no CTCP but ACTION.
 +B: you are a bot. +o: you are an operator of the server; only OPER sets it.
 
 EXTBANS

@@ -21,6 +21,8 @@ RPL_STATSCOMMANDS: Final = "212"
 RPL_STATSKLINE: Final = "216"
 RPL_ENDOFSTATS: Final = "219"
 RPL_UMODEIS: Final = "221"
+RPL_ACCEPTLIST: Final = "281"
+RPL_ENDOFACCEPT: Final = "282"
 RPL_STATSUPTIME: Final = "242"
 RPL_STATSOLINE: Final = "243"
 RPL_STATSDEBUG: Final = "249"
@@ -131,6 +133,7 @@ ERR_UMODEUNKNOWNFLAG: Final = "501"
 ERR_USERSDONTMATCH: Final = "502"
 ERR_HELPNOTFOUND: Final = "524"
 ERR_INVALIDKEY: Final = "525"
+ERR_CANTSENDTOUSER: Final = "531"
 RPL_WHOISSECURE: Final = "671"
 ERR_INVALIDMODEPARAM: Final = "696"
 RPL_HELPSTART: Final = "704"
@@ -225,10 +228,12 @@ TEXTS: Final[dict[str, str]] = {
     ERR_USERSDONTMATCH: "Cannot change mode for other users",
     ERR_HELPNOTFOUND: "No help available on this topic",
     ERR_INVALIDKEY: "Key is not well-formed",
+    ERR_CANTSENDTOUSER: "This user takes no CTCP requests (+T)",
     RPL_WHOISSECURE: "is using a secure connection",
     ERR_INVALIDMODEPARAM: "Invalid mode parameter",
     RPL_ENDOFHELP: "End of /HELP",
     ERR_NOPRIVS: "Insufficient oper privileges.",
+    RPL_ENDOFACCEPT: "End of ACCEPT list",
     RPL_ENDOFMONLIST: "End of MONITOR list",
     ERR_MONLISTFULL: "Monitor list is full.",
     RPL_LOGGEDOUT: "You are now logged out",

@@ -28,6 +28,8 @@ _CODES: Final = {
     Reason.NOT_OPERATOR: numerics.ERR_CHANOPRIVSNEEDED,
     Reason.CANNOT_SEND: numerics.ERR_CANNOTSENDTOCHAN,
     Reason.MUTED: numerics.ERR_CANNOTSENDTOCHAN,
+    Reason.ACCOUNTS_ONLY: numerics.ERR_NEEDREGGEDNICK,
+    Reason.NO_CTCP: numerics.ERR_CANTSENDTOUSER,
     Reason.NO_TEXT: numerics.ERR_NOTEXTTOSEND,
     Reason.LIST_FULL: numerics.ERR_BANLISTFULL,
     Reason.UNKNOWN_MODE: numerics.ERR_UNKNOWNMODE,
@@ -40,6 +42,7 @@ _TEXTS: Final = {
     Reason.NICK_RESERVED: "Nickname belongs to an account: log in to it first",
     Reason.NICK_CONFUSABLE: "Nickname looks like one that is in use",
     Reason.MUTED: "Cannot send to channel: you are banned or muted there",
+    Reason.ACCOUNTS_ONLY: "You must be logged in to message this user",
     Reason.HUB_FULL: "There is no room for more people",
 }
 

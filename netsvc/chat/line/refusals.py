@@ -41,6 +41,8 @@ _TEXTS: Final = {
     Reason.NOT_OPERATOR: "only operators of {0} may do that: /who shows them with @",
     Reason.CANNOT_SEND: "that was not sent to {0}: {1}",
     Reason.MUTED: "that was not sent: you are muted in {0}; ask one of its operators",
+    Reason.ACCOUNTS_ONLY: "{0} hears only people who are logged in: /login first",
+    Reason.NO_CTCP: "{0} wants no CTCP requests: just write to them",
     Reason.NO_TEXT: "there is no text to send: type some behind the command",
     Reason.LIST_FULL: "that list of {0} is full: take something off it first",
     Reason.UNKNOWN_MODE: "there is no mode {0}: see /help",
