@@ -25,6 +25,7 @@ from tests.integration.balance_load import (
 )
 from tests.integration.balance_process import BalanceCase, BalanceProcess, reset
 from tests.integration.echo_process import need_root, tool, until
+from tests.integration.figures import figure
 from tests.integration.streams import ANSWER, ended
 
 #: Seconds after which a fault must cost nothing more.
@@ -110,11 +111,14 @@ class StreamFaultTests(FaultCase):
         fault = time.monotonic()
         balancer.until_state("k", "down", DETECTED)
         balancer.until_state("f", "down", DETECTED - (time.monotonic() - fault))
+        found = time.monotonic() - fault
+        figure(self, "killed and frozen found out", found, "s", most=DETECTED)
         self.assertEqual(load.burst(40), {"w": 40})
         self.assert_untouched(load, "w")
         # Who was with the killed one has learnt of it at once.
         self.assertTrue(all(each.problem for each in load.held if each.letter == "k"))
-        self.assertEqual(load.failed(fault + DETECTED), [])
+        failed = load.failed(fault + DETECTED)
+        figure(self, "failed after that", len(failed), "connections", most=0)
         frozen.signal(signal.SIGCONT)
         self.server("k", port=killed.port)
         balancer.until_state("f", "up")
@@ -183,6 +187,8 @@ class StreamFaultTests(FaultCase):
         network.drop(lost.port)
         fault = time.monotonic()
         balancer.until_state("l", "down", DETECTED)
+        found = time.monotonic() - fault
+        figure(self, "black hole found out", found, "s", most=DETECTED)
         self.assertEqual(load.burst(30), {"w": 30})
         self.assert_untouched(load, "w")
         since = [each for each in load.failed() if each.began > fault]

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from tests.integration.chat_process import TCP, ChatCase, Talker, command
 from tests.integration.echo_process import PATIENCE
+from tests.integration.figures import figure
 from tests.integration.streams import ANSWER, ended, receive_all
 
 #: Connections of strangers, and how many of them are there at once.
@@ -115,6 +116,7 @@ class StrangerTests(ChatCase):
     def test_empty_lines(self) -> None:
         """Millions of empty lines, or blank ones, keep nobody else waiting."""
         server = self.start()
+        times = []
         ann = self.line(server, "ann")
         irc = self.irc(server, "irc", room="#lobby")
         for port in (server.line_port(), server.irc_port()):
@@ -125,10 +127,14 @@ class StrangerTests(ChatCase):
                 for number in range(20):
                     with contextlib.suppress(BlockingIOError):
                         rest = rest[flood.send(rest) :]
+                    began = time.monotonic()
                     ann.send(f"{len(block)} {number}")
                     irc.expect(f":{len(block)} {number}")
+                    times.append(time.monotonic() - began)
                 flood.close()
         self.assertEqual(server.trouble(), [])
+        slowest = 1000 * sorted(times)[int(0.99 * len(times))]
+        figure(self, "a message meanwhile, 99th percentile", slowest, "ms", most=500)
 
     def test_slow_registration(self) -> None:
         """Who sends a byte now and then is cut at the deadline for registration."""
@@ -144,6 +150,8 @@ class StrangerTests(ChatCase):
                 data += client.recv(1000)
             except TimeoutError:
                 continue
+        took = time.monotonic() - began
+        figure(self, "cut, with a deadline of 1 s", took, "s", most=1 + 1 + 1)
         self.assertIn(b"Registration timed out", data)
         self.assertTrue(ended(client))
 

@@ -20,6 +20,7 @@ from tests.integration.chat_process import (
     hash_of,
 )
 from tests.integration.echo_process import PATIENCE, tool, traced
+from tests.integration.figures import figure
 
 #: Seconds of processor time until it is ready again.
 READY = 2.0
@@ -88,12 +89,13 @@ class KillTests(HistoryCase):
         order; the store is whole, and it is soon ready again.
         """
         seen: set[str] = set()
+        slowest = 0.0
         chance = random.Random(21)
         options = ("--message-rate", "off", "--command-rate", "off")
         for number in range(5):
             server = self.start(*options)
             if number and not traced():
-                self.assertLess(server.cpu(), READY)
+                slowest = max(slowest, server.cpu())
             watcher = self.irc(server, "watcher", room="#lobby")
             typist = self.line(server, "typist")
             bot = self.irc(server, "bot", "echo-message", room="#lobby")
@@ -114,7 +116,9 @@ class KillTests(HistoryCase):
         server = self.start(*options)
         kept = self.kept(server, "#lobby")
         self.assertGreater(len(seen), 50)
-        self.assertEqual(seen - set(kept), set())
+        lost = seen - set(kept)
+        figure(self, f"messages lost, of {len(seen)} seen", len(lost), most=0)
+        figure(self, "processor until ready again", slowest, "s", most=READY)
         self.assertEqual(len(kept), len(set(kept)))
         for who in ("line", "irc"):
             order = [
@@ -249,11 +253,14 @@ class SlowReaderTests(ChatCase):
             for each in readers:
                 each.expect(f"{text} {sent}")
             speaker.take(0)
+        lost = 0
         for number, each in enumerate(readers):
             each.take(0)
             numbers = [line.rpartition(" ")[2] for line in each.seen if text in line]
             self.assertEqual(numbers, [str(n) for n in range(1, sent + 1)], number)
+            lost += sent - len(numbers)
             self.assertTrue(each.has("slow1"))
+        figure(self, f"lost by the others, of {sent} each", lost, most=0)
         self.assertTrue(readers[1].has("* slow1 has quit (SendQ exceeded)"))
         self.assertTrue(readers[1].has("* slow2 has quit (SendQ exceeded)"))
         for client in slow:

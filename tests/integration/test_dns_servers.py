@@ -38,6 +38,7 @@ from tests.integration.dns_servers import (
     silent,
     truncated,
 )
+from tests.integration.figures import figure
 
 
 def tc(query: Query) -> Iterator[Step]:
@@ -238,11 +239,13 @@ class ForgeryTests(DNSTestCase):
 
         server = self.serve(script, tcp=good)
         resolver = self.resolve_by(server)
+        accepted = 0
         for number in range(100):
             name = f"a-name-with-many-letters-{number}.example.test"
             result = await resolver.query(name)
-            self.assertEqual(result.addresses, (GOOD,))
+            accepted += result.addresses != (GOOD,)
         self.assertEqual(forged, 10_000)
+        figure(self, "accepted, of 10,000 forged answers", accepted, most=0)
         counts = resolver.memory(server.server).counts
         self.assertGreater(counts["unknown-id"] + counts["wrong-question"], 2500)
 

@@ -23,6 +23,7 @@ from tests.integration.echo_process import (
     need_root,
     until,
 )
+from tests.integration.figures import figure
 from tests.integration.ping_servers import make_certificate
 from tests.integration.streams import ended
 
@@ -126,7 +127,8 @@ class StartTests(EchoCase):
             capture_output=True,
             timeout=PATIENCE,
         )
-        self.assertLess(time.monotonic() - start, 1.5)
+        took = time.monotonic() - start
+        figure(self, "until it is refused", took, "s", most=1.5)
 
     def test_next_start(self) -> None:
         """A start that failed half-way does not stand in the way of the next one."""
@@ -308,3 +310,5 @@ class FullDiskTests(EchoCase):
         self.assertGreater(counted["journal-write-errors"], 0)
         self.assertGreater(counted["journal-dropped"], 0)
         self.assertEqual(counted["journal-confirmed"], counted["journal-records"])
+        errors = counted["journal-write-errors"]
+        figure(self, "write errors counted on a full disk", errors, least=1)

@@ -14,6 +14,7 @@ import threading
 import time
 
 from tests.integration.echo_process import TCP, EchoCase, tool, traced, until
+from tests.integration.figures import figure
 from tests.integration.ping_servers import make_certificate
 from tests.integration.streams import ended, fill, receive_all, reset
 from tests.integration.test_echo_protocol import tls_listen
@@ -50,13 +51,13 @@ class IdleTests(EchoCase):
         for client in clients:
             self.assertEqual(client.recv(5), b"hello")
         each = (server.rss() - before) / count
-        self.assertLessEqual(each, 2.0)
+        figure(self, f"memory a connection, of {count}", each, "KiB", most=2.0)
         if not traced():
             time.sleep(1)
             busy = server.cpu()
             time.sleep(2)
             each = (server.cpu() - busy) / 2 / count
-            self.assertLess(5000 * each, 0.01)
+            figure(self, "processor for 5,000", 500_000 * each, "%", most=1.0)
         self.assert_echo(one)
         for client in clients:
             client.close()
@@ -80,7 +81,8 @@ class StallTests(EchoCase):
         self.assertLess(taken, 50 << 20)
         self.assertLess(fill(self.connect_unix("echo.sock")), 50 << 20)
         self.assert_echo(self.connect(server))
-        self.assertLessEqual(server.rss() - before, 2048)
+        grown = (server.rss() - before) / 1024
+        figure(self, "memory grown", grown, "MiB", most=2.0)
         busy = server.cpu()
         time.sleep(0.5)
         self.assertLess(server.cpu() - busy, 0.05)
@@ -98,7 +100,9 @@ class StallTests(EchoCase):
         # Two sweeps of half a second may pass until it counts as idle.
         idle_since = time.monotonic()
         until(lambda: reset(client), "it is cut", 5)
-        self.assertLessEqual(time.monotonic() - idle_since, 1 + 1 + 0.5 + 1)
+        # Idle at 1 s, seen in two sweeps; then the closing time, and a second.
+        took = time.monotonic() - idle_since - 2
+        figure(self, "freed after its closing time of 0.5 s", took, "s", most=1.5)
         counted = server.stop()
         self.assertEqual(counted["ended-idle-timeout"], 1)
         self.assertEqual(counted["ended-close-timeout"], 1)
@@ -152,12 +156,15 @@ class HandshakeTests(EchoCase):
             for client in clients[1::3]:
                 client.send(hello[60:61])
             time.sleep(0.1)
-        self.assertLess(max(times), 0.5)
+        slowest = 1000 * max(times)
+        figure(self, "slowest honest handshake", slowest, "ms", most=500)
         for client in clients:
             rest = opened + 2 + 1 - time.monotonic()
             self.assertTrue(ended(client, rest))
-        self.assertGreaterEqual(time.monotonic() - start, 2)
-        self.assertEqual(server.stop()["ended-handshake-timeout"], 1000)
+        took = time.monotonic() - opened
+        figure(self, "all cut, with a timeout of 2 s", took, "s", least=1.5, most=3)
+        cut = server.stop()["ended-handshake-timeout"]
+        figure(self, "cut", cut, "connections", least=1000)
 
     def test_garbage(self) -> None:
         """What is no TLS ends its connection and no other."""
@@ -211,14 +218,16 @@ class DescriptorTests(EchoCase):
         self.assert_echo(first)
         start, busy = time.monotonic(), server.cpu()
         served = []
+        ended_or_served = 0
         clients = [self.connect(server) for _ in range(300)]
         for client in clients:
             try:
                 client.send(b"x")
                 if client.recv(1) == b"x":
                     served.append(client)
+                ended_or_served += 1
             except ConnectionError:
-                pass
+                ended_or_served += 1
         self.assertGreater(len(served), 10)
         self.assertLess(len(served), 100)
         time.sleep(0.5)
@@ -230,7 +239,8 @@ class DescriptorTests(EchoCase):
         said = server.lines("refused a connection")
         said += server.lines("cannot accept connections")
         self.assertGreater(len(said), 0)
-        self.assertLessEqual(len(said), took + 1)
+        figure(self, "log lines a second", len(said) / (took + 1), most=1)
+        figure(self, "answered or ended, of 300", ended_or_served, least=300)
         for client in served:
             client.close()
         until(lambda: server.descriptors() <= empty + 1, "they are closed")
@@ -320,7 +330,7 @@ class BurstTests(EchoCase):
                 else:
                     self.assertEqual(client.send(b"x"), 1)
                     poll.modify(fd, select.POLLIN)
-        self.assertLess(slowest, 0.9)
+        figure(self, "slowest of 2,000", 1000 * slowest, "ms", most=900)
 
     def test_one_source_floods(self) -> None:
         """
@@ -355,5 +365,8 @@ class BurstTests(EchoCase):
             client.close()
         self.assertEqual(len(opened), count)
         self.assertGreater(len(times), 3)
+        slowest = 1000 * sorted(times)[int(0.99 * len(times))]
+        what = f"a victim's connection and echo, 99th percentile of {len(times)}"
+        figure(self, what, slowest, "ms", most=500)
         refused = server.stop()["refused-max-connections-per-source"]
         self.assertEqual(refused, count - 256)

@@ -11,6 +11,7 @@ import threading
 import time
 
 from tests.integration.echo_process import TCP, EchoCase, EchoProcess, until
+from tests.integration.figures import figure
 from tests.integration.streams import fill, receive
 
 #: The size of a large flow.
@@ -64,6 +65,7 @@ class DrainTests(EchoCase):
         for thread in threads:
             thread.join()
         self.assertEqual(returned, [LARGE] * 10)
+        figure(self, "completed, of 20", len(returned) + len(small), least=20)
         self.assertEqual(server.status(5), 0)
         for client in small:
             self.assertEqual(client.recv(100), b"")
