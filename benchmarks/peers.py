@@ -21,6 +21,8 @@ HAPROXY_SPLICE = "HAProxy, splice"
 NGINX = "nginx"
 PORTFORWARD = "twistd portforward"
 NETSVC_MEMORY = "netsvc, nothing stored"
+NETSVC_STORED = "netsvc, history kept"
+NETSVC_RAW = "netsvc, raw"
 NGIRCD = "ngIRCd"
 INSPIRCD = "InspIRCd"
 WORDS = "twisted.words"
@@ -41,6 +43,8 @@ NAMES = {
     "nginx": NGINX,
     "portforward": PORTFORWARD,
     "netsvc-memory": NETSVC_MEMORY,
+    "netsvc-stored": NETSVC_STORED,
+    "netsvc-raw": NETSVC_RAW,
     "ngircd": NGIRCD,
     "inspircd": INSPIRCD,
     "words": WORDS,

@@ -29,6 +29,13 @@ chat = ServiceMaker(
     "netsvc-chat",
 )
 
+relay = ServiceMaker(
+    "netsvc relay",
+    "netsvc.relay.tap",
+    "Chat rooms over UDP, STUN, and introductions.",
+    "netsvc-relay",
+)
+
 dns = ServiceMaker(
     "netsvc dns",
     "netsvc.dns.tap",
@@ -36,4 +43,11 @@ dns = ServiceMaker(
     "netsvc-dns",
 )
 
-ALL = (echo, balance, chat, dns)
+netsvc = ServiceMaker(
+    "netsvc",
+    "netsvc.tap",
+    "The services that a configuration file asks for, in one daemon.",
+    "netsvc",
+)
+
+ALL = (echo, balance, chat, relay, dns, netsvc)

@@ -3,6 +3,8 @@
  *
  *   echo tcp PORT [ADDRESS...]      everything a client sends goes back to it
  *   echo udp PORT [ADDRESS...]      every datagram goes back to its source
+ *   echo relay PORT [ADDRESS...]    every datagram goes to all other sources; those
+ *                                   that begin with a slash only make theirs known
  *   echo fanout PORT [ADDRESS...]   everything a client sends goes to all clients
  *
  * It listens on 127.0.0.1, or on the addresses that are given. Written to be read and
@@ -23,7 +25,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-enum { BACKLOG = 4096, EVENTS = 512, READ_SIZE = 65536, UDP_BATCH = 256 };
+enum { BACKLOG = 4096, EVENTS = 512, READ_SIZE = 65536, UDP_BATCH = 256, PEERS = 64 };
 
 /* A fan-out client that reads this much too slowly is dropped. */
 enum { PENDING_LIMIT = 16 * 1024 * 1024 };
@@ -202,12 +204,42 @@ static void answer_datagrams(int fd) {
     }
 }
 
-static void serve_datagrams(void) {
+static struct sockaddr_in peers[PEERS];
+static int peer_count;
+
+static int same(const struct sockaddr_in *a, const struct sockaddr_in *b) {
+    return a->sin_port == b->sin_port && a->sin_addr.s_addr == b->sin_addr.s_addr;
+}
+
+static void relay_datagrams(int fd) {
+    struct sockaddr_in source;
+    for (int i = 0; i < UDP_BATCH; i++) {
+        socklen_t length = sizeof source;
+        ssize_t size = recvfrom(fd, input, sizeof input, 0,
+                                (struct sockaddr *)&source, &length);
+        if (size < 0)
+            break;
+        int place = 0;
+        while (place < peer_count && !same(&peers[place], &source))
+            place++;
+        if (place == peer_count && peer_count < PEERS)
+            peers[peer_count++] = source;
+        if (size > 0 && input[0] == '/')
+            sendto(fd, input, 1, 0, (struct sockaddr *)&source, length);
+        else
+            for (int j = 0; j < peer_count; j++)
+                if (j != place)
+                    sendto(fd, input, size, 0, (struct sockaddr *)&peers[j],
+                           sizeof peers[j]);
+    }
+}
+
+static void serve_datagrams(void (*serve)(int fd)) {
     struct epoll_event events[EVENTS];
     for (;;) {
         int count = epoll_wait(epoll, events, EVENTS, -1);
         for (int i = 0; i < count; i++)
-            answer_datagrams(((struct client *)events[i].data.ptr)->fd);
+            serve(((struct client *)events[i].data.ptr)->fd);
     }
 }
 
@@ -222,10 +254,11 @@ static void listen_on(int type, const char *host, int port) {
 
 int main(int argc, char **argv) {
     if (argc < 3) {
-        fprintf(stderr, "usage: echo tcp|udp|fanout PORT [ADDRESS...]\n");
+        fprintf(stderr, "usage: echo tcp|udp|relay|fanout PORT [ADDRESS...]\n");
         return 2;
     }
-    int datagrams = strcmp(argv[1], "udp") == 0, port = atoi(argv[2]);
+    int relay = strcmp(argv[1], "relay") == 0, port = atoi(argv[2]);
+    int datagrams = relay || strcmp(argv[1], "udp") == 0;
     int type = datagrams ? SOCK_DGRAM : SOCK_STREAM;
     signal(SIGPIPE, SIG_IGN);
     if ((epoll = epoll_create1(EPOLL_CLOEXEC)) < 0)
@@ -235,7 +268,7 @@ int main(int argc, char **argv) {
     for (int i = 3; i < argc; i++)
         listen_on(type, argv[i], port);
     if (datagrams)
-        serve_datagrams();
+        serve_datagrams(relay ? relay_datagrams : answer_datagrams);
     else
         serve_streams(strcmp(argv[1], "fanout") == 0);
 }

@@ -1,7 +1,7 @@
 /*
  * The load generator of the benchmarks.
  *
- *   load MODE --port N [--connections N] [--active N] [--size BYTES] [--inflight N]
+ *   load MODE --port N [--connections N] [--active N] [--size BYTES] [--inflight N] [--others N]
  *        [--per-source N] [--bytes N] [--spin 1] [--warmup SECONDS] [--seconds SECONDS]
  *
  * It warms the server up, waits until every answer is there, prints "start" and reads
@@ -128,6 +128,7 @@ static const struct mode *parse(int argc, char **argv) {
                                           {"active", 1, 0, 'a'},
                                           {"size", 1, 0, 's'},
                                           {"inflight", 1, 0, 'k'},
+                                          {"others", 1, 0, 'o'},
                                           {"per-source", 1, 0, 'r'},
                                           {"bytes", 1, 0, 'b'},
                                           {"spin", 1, 0, 'x'},
@@ -137,13 +138,14 @@ static const struct mode *parse(int argc, char **argv) {
     static const struct mode *const modes[] = {&pingpong, &broadcast, &bulk,
                                                &udp,      &churn,     &idle,
                                                &transfer, &chat,      &chat_idle,
-                                               &chat_join, &chat_slow};
+                                               &chat_join, &chat_slow, &relay};
     for (int found; (found = getopt_long(argc, argv, "", known, NULL)) != -1;)
         switch (found) {
         case 'p': options.port = atoi(optarg); break;
         case 'c': options.connections = atoi(optarg); break;
         case 'a': options.active = atoi(optarg); break;
         case 's': options.size = atoi(optarg); break;
+        case 'o': options.others = atoi(optarg); break;
         case 'k': options.inflight = atoi(optarg); break;
         case 'r': options.per_source = atoi(optarg); break;
         case 'b': options.bytes = atoll(optarg); break;

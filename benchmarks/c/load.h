@@ -22,11 +22,12 @@ struct options {
     int port;           /* of the server, on 127.0.0.1 */
     int connections;    /* clients opened (udp: sockets) */
     int active;         /* pingpong: how many of them talk */
+    int others;         /* relay: peers in other rooms, who say nothing */
     int size;           /* bytes in a message */
-    int inflight;       /* broadcast, chat, udp: messages on the way at once */
+    int inflight;       /* broadcast, chat, relay, udp: messages on the way */
     int per_source;     /* clients that share one source address */
     long long bytes;    /* bulk, transfer: bytes to move through a connection */
-    bool spin;          /* broadcast, chat: look for answers without ever sleeping */
+    bool spin;          /* broadcast, chat, relay: look for answers without ever sleeping */
     double warmup;      /* seconds before the measurement */
     double seconds;     /* of the measurement */
 };
@@ -52,7 +53,7 @@ struct mode {
 };
 
 extern const struct mode pingpong, broadcast, bulk, udp, churn, idle, transfer, chat,
-    chat_idle, chat_join, chat_slow;
+    chat_idle, chat_join, chat_slow, relay;
 extern struct options options;
 extern struct totals totals;
 extern char input[INPUT_SIZE];

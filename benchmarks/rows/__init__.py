@@ -26,6 +26,7 @@ from benchmarks.rows import (
     fairness,
     idle,
     pingpong,
+    relay,
     udp,
 )
 
@@ -48,6 +49,7 @@ ALL: tuple[Row, ...] = (
     chat_idle.ROW,
     chat_join.ROW,
     chat_slow.ROW,
+    *relay.ROWS,
     dns_lookups.ROW,
     dns_cache.ROW,
     dns_memory.ROW,

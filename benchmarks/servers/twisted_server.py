@@ -1,8 +1,8 @@
 """The stock Twisted peer: its own transports on the epoll reactor.
 
 C{python -m benchmarks.servers.twisted_server KIND PORT}, where KIND is C{tcp} or
-C{udp} (an echo) or C{fanout} (what one client sends goes to all clients). Nothing is
-logged: the factories are not noisy and no observer listens.
+C{udp} (an echo), C{relay} or C{fanout} (what one client sends goes to all others, or to
+all). Nothing is logged: the factories are not noisy and no observer listens.
 """
 
 from __future__ import annotations
@@ -41,6 +41,26 @@ class DatagramEcho(DatagramProtocol):
         self.transport.write(datagram, addr)  # type: ignore[union-attr]
 
 
+class DatagramRelay(DatagramProtocol):
+    """Every datagram goes to all other sources; a slash makes its own known."""
+
+    noisy = False
+
+    def __init__(self) -> None:
+        self.peers: dict[Any, None] = {}
+
+    def datagramReceived(self, datagram: bytes, addr: Any) -> None:
+        """Send it to the others."""
+        write = self.transport.write  # type: ignore[union-attr]
+        if datagram.startswith(b"/"):
+            self.peers[addr] = None
+            write(b"/", addr)
+            return
+        for peer in self.peers:
+            if peer != addr:
+                write(datagram, peer)
+
+
 class FanOut(Protocol):
     """What one client sends goes to all clients, the sender too."""
 
@@ -76,8 +96,8 @@ def main() -> None:
     from twisted.internet import reactor as installed
 
     reactor: Any = installed
-    if kind == "udp":
-        protocol = DatagramEcho()
+    if kind in ("udp", "relay"):
+        protocol = DatagramEcho() if kind == "udp" else DatagramRelay()
         protocol.noisy = False
         reactor.listenUDP(port, protocol, interface=HOST)
     else:

@@ -113,6 +113,21 @@ def parse_rule(text: str) -> Rule:
     return Rule(action == "allow", parse_network(network))
 
 
+def parse_allowed(text: str) -> Rule:
+    """Read a network that is allowed."""
+    return parse_rule(f"allow:{text}")
+
+
+def parse_denied(text: str) -> Rule:
+    """Read a network that is denied."""
+    return parse_rule(f"deny:{text}")
+
+
+def show_network(rule: Rule) -> str:
+    """Show a rule's network alone."""
+    return str(rule).partition(":")[2]
+
+
 class Networks:
     """A set of networks."""
 

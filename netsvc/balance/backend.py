@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
-from netsvc.balance.backends import BackendSpec, Resolved
+from netsvc.balance.backends import BackendKind, BackendSpec, Resolved
 from netsvc.balance.health import Failure, Health, HealthRules
 from netsvc.balance.rate import SessionRate
 from netsvc.daemon.escape import escape
@@ -37,6 +37,9 @@ class AdminState(StrEnum):
     READY = "ready"
     DRAIN = "drain"
     MAINT = "maint"
+
+
+_READY = AdminState.READY
 
 
 class State(StrEnum):
@@ -182,7 +185,15 @@ class Backend:
 
     def available(self, now: float) -> bool:
         """Say whether it may take new sessions, the room for them aside."""
-        return self.in_service and not self.health.is_ejected(now)
+        health = self.health
+        # Asked of each backend for each session: without calls where they say nothing.
+        return (
+            health.up
+            and self.admin is _READY
+            and self.weight > 0
+            and not self.leaving
+            and not (health.ejections and health.is_ejected(now))
+        )
 
     def has_room(self, now: float) -> bool:
         """Say whether its limit leaves room for one more session.
@@ -194,7 +205,10 @@ class Backend:
 
     def effective_weight(self, now: float) -> float:
         """Give the weight that counts now: less of it during the slow start."""
-        return self.weight * self.health.share(now)
+        health = self.health
+        if health.slow_since is None:
+            return float(self.weight)
+        return self.weight * health.share(now)
 
     def state(self, now: float) -> State:
         """Say in one word what it is."""
@@ -289,6 +303,17 @@ class Backend:
             self.health.reset(now)
         self.admin = admin
         self._since = now
+
+    def respecify(self, spec: BackendSpec) -> None:
+        """Take another specification of the same place, see L{BackendSpec.alike}."""
+        self.name = spec.name
+        if spec.kind is not BackendKind.ADDRESS:
+            self.name = f"{spec.name}/{self.address}"
+        # The targets of an SRV name have weights of their own.
+        if spec.kind is not BackendKind.SRV:
+            self.weight, self.backup = spec.weight, spec.backup
+        self.max_connections = spec.max_connections
+        self.spec = spec
 
     def leave(self, now: float) -> None:
         """Take no new sessions for good: it is no longer wanted."""

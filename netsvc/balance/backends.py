@@ -20,7 +20,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from ipaddress import ip_address
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 from netsvc.daemon.kinds import found
 
@@ -107,6 +107,16 @@ class BackendSpec:
         return self.tls_name or self.host
 
     @property
+    def alike(self) -> tuple[object, ...]:
+        """
+        What makes it the same backend although it is described otherwise: where it
+        is, and how one speaks to it.
+        """
+        host = _canonical(self.host)
+        tls = (self.tls, self.tls_name, self.tls_verify)
+        return (self.route, self.kind, host, self.port, self.send_proxy, *tls)
+
+    @property
     def route(self) -> tuple[str, str]:
         """Whom it serves: server name and application protocol."""
         return self.sni, self.alpn
@@ -144,9 +154,27 @@ class SrvRecord:
     weight: int
 
 
-def scale_srv(
-    records: Sequence[SrvRecord],
-) -> list[tuple[SrvRecord, int, bool]]:
+class Service(Protocol):
+    """What counts of an SRV record; see L{SrvRecord}, which is one."""
+
+    @property
+    def target(self) -> str:
+        """The name of the host."""
+
+    @property
+    def port(self) -> int:
+        """Its port."""
+
+    @property
+    def priority(self) -> int:
+        """The lowest is to be used first."""
+
+    @property
+    def weight(self) -> int:
+        """Its share among those of the same priority, 0 to 65535."""
+
+
+def scale_srv(records: Sequence[Service]) -> list[tuple[Service, int, bool]]:
     """Turn priorities and weights of SRV records into ours.
 
     Those of the lowest priority are primary backends, all others backups.

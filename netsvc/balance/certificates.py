@@ -11,18 +11,11 @@ for one that nobody has, is shown the first.
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 from cryptography import x509
-from cryptography.exceptions import UnsupportedAlgorithm
-from cryptography.hazmat.primitives.serialization import (
-    Encoding,
-    PublicFormat,
-    load_pem_private_key,
-)
 from OpenSSL import SSL
 from twisted.internet.interfaces import IOpenSSLServerConnectionCreator
 from twisted.internet.ssl import CertificateOptions
@@ -30,14 +23,13 @@ from twisted.logger import Logger
 from zope.interface import implementer
 
 from netsvc.daemon.listen import Listen
+from netsvc.daemon.pem_files import PemError, check_pems, public_part, read_pem
 
 #: Seconds between two looks at the files.
 LOOK_INTERVAL = 1.0
 
 #: Files of one directory that are read.
 MAX_FILES = 1000
-
-_BLOCK = re.compile(rb"-----BEGIN ([A-Z0-9 ]+)-----.+?-----END \1-----", re.DOTALL)
 
 
 class CertificateError(ValueError):
@@ -96,32 +88,6 @@ def _names(certificate: x509.Certificate) -> tuple[str, ...]:
     return tuple(name.lower() for name in found)
 
 
-def _public(key: Any) -> bytes:
-    """Give what a private key and its certificate have in common."""
-    encoded: bytes = key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
-    return encoded
-
-
-def _read(path: Path) -> tuple[list[Any], list[Any]]:
-    """
-    Read the private keys and the certificates of a file.
-
-    @raise CertificateError: One cannot be read.
-    """
-    keys, chain = [], []
-    try:
-        for match in _BLOCK.finditer(path.read_bytes()):
-            if match[1] == b"CERTIFICATE":
-                chain.append(x509.load_pem_x509_certificate(match[0]))
-            elif match[1].endswith(b"PRIVATE KEY"):
-                keys.append(load_pem_private_key(match[0], None))
-    except TypeError:
-        raise CertificateError(f"{path}: the private key has a passphrase") from None
-    except (ValueError, UnsupportedAlgorithm) as error:
-        raise CertificateError(f"{path}: {error}") from None
-    return keys, chain
-
-
 def read_identities(
     paths: Sequence[Path], alpn: Sequence[bytes], pick: Any
 ) -> list[Identity]:
@@ -131,15 +97,20 @@ def read_identities(
     @param paths: The files.
     @param alpn: The protocols to offer, the best first.
     @param pick: Gives the context for a server name.
-    @raise CertificateError: There is none.
+    @raise CertificateError: There is none, or one that cannot be used.
     @raise OSError: A file cannot be read.
     """
-    contents = [_read(path) for path in paths]
-    keys = {_public(key.public_key()): key for found, _ in contents for key in found}
+    try:
+        contents = [read_pem(path) for path in paths]
+    except PemError as error:
+        raise CertificateError(str(error)) from None
+    keys = {
+        public_part(key.public_key()): key for found, _ in contents for key in found
+    }
     identities = []
     loose: list[Any] = []
     for _, chain in contents:
-        key = keys.get(_public(chain[0].public_key())) if chain else None
+        key = keys.get(public_part(chain[0].public_key())) if chain else None
         if key is None:
             loose += chain
         else:
@@ -149,10 +120,13 @@ def read_identities(
         where = paths[0] if paths else "the directory"
         raise CertificateError(f"{where}: there is no {missing}")
     try:
+        check_pems(paths, contents)
         return [
             Identity(key, _completed(chain, loose), alpn, pick)
             for key, chain in identities
         ]
+    except PemError as error:
+        raise CertificateError(str(error)) from None
     except (SSL.Error, ValueError) as error:
         raise CertificateError(f"{paths[0]}: {_reason(error)}") from None
 

@@ -6,10 +6,6 @@ L{netsvc.balance.control_wire}; what the commands act on is a L{Controlled}.
 
 from __future__ import annotations
 
-import errno
-import os
-import socket
-import stat
 from collections.abc import Callable
 from typing import Any, Final, Protocol
 
@@ -28,6 +24,7 @@ from netsvc.balance.control_wire import (
     parse_request,
 )
 from netsvc.daemon.lifecycle import refuse
+from netsvc.daemon.unix_sockets import remove_stale
 
 __all__ = ["Control", "Controlled"]
 
@@ -123,7 +120,7 @@ class ControlConnection(protocol.Protocol, TimeoutMixin):
         except ControlError as error:
             return format_refusal(str(error))
         except Exception:
-            self._log.failure("a control command failed")
+            self._log.failure("a control command failed", event="internal-error")
             return format_refusal("netsvc-balance has made a mistake: see its log")
         if request.command != "status":
             self._log.info(
@@ -203,7 +200,7 @@ class Control:
         @raise SystemExit: If that cannot be, with one line for operators.
         """
         try:
-            _remove_stale(self._path)
+            remove_stale(self._path)
             self._port = self._reactor.listenUNIX(self._path, self.factory, mode=MODE)
         except (CannotListenError, OSError, ValueError) as error:
             cause = getattr(error, "socketError", error)
@@ -226,22 +223,3 @@ class Control:
             except OSError:
                 # Somebody has removed its file, and Twisted gave up there.
                 port.socket.close()
-
-
-def _remove_stale(path: str) -> None:
-    """Remove a socket at which nobody listens any more.
-
-    @raise OSError: If somebody does.
-    """
-    try:
-        if not stat.S_ISSOCK(os.lstat(path).st_mode):
-            return
-    except FileNotFoundError:
-        return
-    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
-        # Not connected at once, but not refused: its queue is full.
-        probe.setblocking(False)
-        if probe.connect_ex(path) == errno.ECONNREFUSED:
-            os.unlink(path)
-            return
-    raise OSError(errno.EADDRINUSE, os.strerror(errno.EADDRINUSE))

@@ -27,6 +27,7 @@ class Deadlines(Generic[T]):
         self._seconds = seconds
         self._expired = expired
         self._clock = clock
+        self._now: Callable[[], float] = clock.seconds
         # In the order in which they end, as all are equally long.
         self._ends: dict[T, float] = {}
         self._call: Any = None
@@ -43,10 +44,23 @@ class Deadlines(Generic[T]):
         """Give what has a deadline, the nearest first."""
         return iter(list(self._ends))
 
+    def change(self, seconds: float) -> None:
+        """
+        Take another time from now on.
+
+        What is set already has no more than that left, either.
+        """
+        self._seconds = seconds
+        latest = self._now() + seconds
+        for what, end in self._ends.items():
+            self._ends[what] = min(end, latest)
+        if self._call is not None and self._call.getTime() > latest:
+            self._call.reset(seconds)
+
     def set(self, what: T) -> None:
         """Begin: C{what} has so many seconds from now on."""
         self._ends.pop(what, None)
-        self._ends[what] = self._clock.seconds() + self._seconds
+        self._ends[what] = self._now() + self._seconds
         if self._call is None:
             self._call = self._clock.callLater(self._seconds, self._look)
 
@@ -64,7 +78,7 @@ class Deadlines(Generic[T]):
     def _look(self) -> None:
         """Expire what is due, and look again when the next one is."""
         self._call = None
-        now = self._clock.seconds()
+        now = self._now()
         due = []
         for what, end in self._ends.items():
             if end > now:
@@ -75,5 +89,5 @@ class Deadlines(Generic[T]):
                 self._expired(what)
         if self._ends and self._call is None:
             first = next(iter(self._ends.values()))
-            wait = max(0.0, first - self._clock.seconds())
+            wait = max(0.0, first - self._now())
             self._call = self._clock.callLater(wait, self._look)

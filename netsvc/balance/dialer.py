@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 #: Seconds until a backend is tried again by a client that has tried all others.
 RETRY_PAUSE = 0.5
 
+#: Seconds between two looks whether a client in the queue is still there.
+PRESENCE = 0.25
+
 #: Seconds between two log lines about clients that got no backend.
 LOG_INTERVAL = 1.0
 
@@ -29,9 +32,12 @@ class Dialer:
     """
     Connects to backends.
 
+    @ivar tls: The TLS configurations of those backends that have one.
     @ivar tries: How many backends are tried for one client at the most.
     @ivar connecting: The sessions whose backend has not answered yet.
     @ivar pausing: Those that have tried all backends, and will try again.
+    @ivar waiting: Those that wait in a queue.
+    @ivar end_leaves: Whether a client that has sent all has left the queue.
     @ivar refused: How many clients got no backend, by reason.
     """
 
@@ -44,6 +50,7 @@ class Dialer:
         retries: int,
         connect_timeout: float,
         tls: Mapping[BackendSpec, LayerFactory] | None = None,
+        end_leaves: bool = False,
         connect: Callable[..., Any] = dial,
     ) -> None:
         """
@@ -51,10 +58,11 @@ class Dialer:
         @param retries: How many more backends to try when one fails.
         @param connect_timeout: Seconds that each may take.
         @param tls: The TLS configurations of those backends that have one.
+        @param end_leaves: Whether a client that has sent all has left the queue.
         @param connect: What makes connections; see L{dial}.
         """
         self._reactor = reactor
-        self._tls = tls or {}
+        self.tls = tls or {}
         self._connect = connect
         self.tries = retries + 1
         self.connecting: Deadlines[Session] = Deadlines(
@@ -63,6 +71,10 @@ class Dialer:
         self.pausing: Deadlines[Session] = Deadlines(
             RETRY_PAUSE, lambda session: session.try_again(), reactor
         )
+        self.waiting: Deadlines[Session] = Deadlines(
+            PRESENCE, lambda session: session.look(), reactor
+        )
+        self.end_leaves = end_leaves
         self.refused: Counter[str] = Counter()
         self._refusals = OncePer(LOG_INTERVAL, reactor.seconds)
 
@@ -82,7 +94,7 @@ class Dialer:
         @return: See L{dial}.
         """
         if backend.spec.tls:
-            protocol = self._tls[backend.spec].wrap(protocol, preamble)
+            protocol = self.tls[backend.spec].wrap(protocol, preamble)
         return self._connect(
             self._reactor, backend.host, backend.port, protocol, failed
         )
@@ -104,3 +116,4 @@ class Dialer:
         """Forget all deadlines."""
         self.connecting.stop()
         self.pausing.stop()
+        self.waiting.stop()

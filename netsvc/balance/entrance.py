@@ -82,23 +82,26 @@ class Entrance(ServerFactory):
         """
         self._door = door
         self._layers = layers
-        self._hello = door.routes.need_hello and layers is None
+
+    @property
+    def _hello(self) -> bool:
+        """Whether to look at what clients ask for in their ClientHello."""
+        return self._layers is None and self._door.routes.need_hello
 
     def buildProtocol(self, addr: Any) -> Protocol | None:
         """Make what serves a connection, or refuse it."""
         door = self._door
         host = getattr(addr, "host", None)
         header = door.trusted is not None and door.trusted.contains(host)
-        if header or self._hello:
+        hello = self._hello
+        if header or hello:
             if not header and not door.acl.allows(host):
                 door.refused[DENIED] += 1
                 return None
             if door.prefaces.full:
                 door.refused[PREFACES_FULL] += 1
                 return None
-            return Preface(
-                door.prefaces, self._succeed, header=header, hello=self._hello
-            )
+            return Preface(door.prefaces, self._succeed, header=header, hello=hello)
         if not door.lets_in(host):
             return None
         return self._make(host)

@@ -78,6 +78,7 @@ class Health:
     @ivar unchecked: no check has ended since the start or L{reset}.
     @ivar since: when C{up}, C{unchecked} or the ejection last changed.
     @ivar ejections: how often it was ejected.
+    @ivar slow_since: when its slow start began; L{None} outside of one.
     """
 
     __slots__ = (
@@ -89,10 +90,10 @@ class Health:
         "_level",
         "_returned",
         "_rules",
-        "_slow_since",
         "_slow_when_up",
         "ejections",
         "since",
+        "slow_since",
         "unchecked",
         "up",
     )
@@ -101,7 +102,7 @@ class Health:
         """Start unchecked, or up if there are no checks."""
         self._rules = rules
         self._slow_when_up = False
-        self._slow_since: float | None = None
+        self.slow_since: float | None = None
         self.ejections = 0
         self.reset(now)
 
@@ -114,7 +115,14 @@ class Health:
         self._in_row = self._level = 0
         self._connect_errors = self._early_resets = 0
         if self.up and self._slow_when_up:
-            self._slow_since = now
+            self.slow_since = now
+
+    def change(self, rules: HealthRules) -> None:
+        """Go by other rules from now on; without checks it is up."""
+        self._rules = rules
+        if not rules.checked:
+            self.up = True
+            self.unchecked = False
 
     def start_slowly(self) -> None:
         """Start slowly the next time it comes up, though it be the first."""
@@ -139,7 +147,7 @@ class Health:
         slowly = self._slow_when_up
         self._turn(True, now)
         if slowly:
-            self._slow_since = now
+            self.slow_since = now
         return True
 
     def check_failed(self, now: float) -> bool:
@@ -215,18 +223,18 @@ class Health:
         if now < until:
             return True
         self._ejected_until = None
-        self._returned = self._slow_since = self.since = until
+        self._returned = self.slow_since = self.since = until
         return False
 
     # Slow start
 
     def share(self, now: float) -> float:
         """Give the share of its weight that it should get, above 0 up to 1."""
-        since = self._slow_since
+        since = self.slow_since
         if since is None:
             return 1.0
         passed = now - since
         if passed >= self._rules.slow_start:
-            self._slow_since = None
+            self.slow_since = None
             return 1.0
         return max(LEAST_SHARE, passed / self._rules.slow_start)

@@ -72,7 +72,7 @@ class Members:
         self._max_ejected = max_ejected
         self._forget = forget
         self._of: dict[BackendSpec, list[Backend]] = {spec: [] for spec in specs}
-        self._leaving: dict[tuple[BackendSpec, str, int], Backend] = {}
+        self._leaving: dict[Backend, None] = {}
         self._left_out: dict[BackendSpec, int] = {}
         self._admin: dict[str, AdminState] = {}
         self._weights: dict[str, int] = {}
@@ -84,7 +84,7 @@ class Members:
     @property
     def leaving(self) -> tuple[Backend, ...]:
         """Those that are no longer wanted and still have sessions."""
-        return tuple(self._leaving.values())
+        return tuple(self._leaving)
 
     @property
     def unresolved(self) -> list[BackendSpec]:
@@ -149,7 +149,7 @@ class Members:
     def drop(self, backend: Backend) -> None:
         """Drop a backend that is leaving, if its sessions have ended."""
         if backend.leaving and backend.sessions == 0:
-            self._leaving.pop((backend.spec, backend.host, backend.port), None)
+            self._leaving.pop(backend, None)
 
     def update(
         self, spec: BackendSpec, resolved: Sequence[Resolved], now: float
@@ -185,6 +185,85 @@ class Members:
         self._left_out[spec] = len(new[room:])
         self._arrange()
         return Update(tuple(added), tuple(removed), self._left_out[spec])
+
+    def change(
+        self,
+        specs: Sequence[BackendSpec],
+        rules: HealthRules,
+        max_ejected: float,
+        now: float,
+    ) -> Update:
+        """Take other specifications; sessions stay where they are.
+
+        A backend that is only described otherwise (L{BackendSpec.alike}) stays, with
+        what is known of it and what the operator wants of it, but for a weight if
+        its description has changed. One that is gone keeps its sessions.
+
+        @param specs: the backends, checked by L{backends.check_backends}.
+        @param rules: as for new members; so is C{max_ejected}.
+        """
+        self._rules, self._max_ejected = rules, max_ejected
+        before = {spec.alike: (spec, backends) for spec, backends in self._of.items()}
+        after: dict[BackendSpec, list[Backend]] = {}
+        left_out: dict[BackendSpec, int] = {}
+        added: list[Backend] = []
+        for spec in specs:
+            old, backends = before.pop(spec.alike, (None, []))
+            if old is not None:
+                if old in self._left_out:
+                    left_out[spec] = self._left_out[old]
+                if old == spec:
+                    spec = old
+                else:
+                    self._describe(old, spec, backends)
+            elif spec.kind is BackendKind.ADDRESS:
+                backends = [self._new(spec, now)]
+                added += backends
+            after[spec] = backends
+        removed = [each for _, backends in before.values() for each in backends]
+        for backend in removed:
+            self._remove(backend, now)
+        for old, _ in before.values():
+            self._admin.pop(old.name, None)
+            self._weights.pop(old.name, None)
+        self._of, self._left_out = after, left_out
+        self._arrange()
+        for backend in (*self.backends, *self._leaving):
+            backend.health.change(rules)
+        return Update(tuple(added), tuple(removed), 0)
+
+    def _describe(
+        self, old: BackendSpec, spec: BackendSpec, backends: Sequence[Backend]
+    ) -> None:
+        """Take another description of the same backends."""
+        for backend in backends:
+            self._weights.pop(backend.name, None)
+            backend.respecify(spec)
+        self._weights.pop(old.name, None)
+        if old.name in self._admin:
+            self._admin[spec.name] = self._admin.pop(old.name)
+
+    def _new(self, spec: BackendSpec, now: float) -> Backend:
+        """Add the backend of a specification that has an address."""
+        backend = self._returning(spec, spec.host, spec.port, now)
+        if backend is None:
+            backend = Backend(spec, None, self._rules, now)
+            if self.backends:
+                backend.health.start_slowly()
+        return backend
+
+    def _returning(
+        self, spec: BackendSpec, host: str, port: int, now: float
+    ) -> Backend | None:
+        """Take back a backend that was leaving, if it is the same one."""
+        for backend in self._leaving:
+            place = (backend.host, backend.port)
+            if place == (host, port) and backend.spec.alike == spec.alike:
+                del self._leaving[backend]
+                backend.respecify(spec)
+                backend.come_back(now)
+                return backend
+        return None
 
     def find(self, name: str) -> list[Backend]:
         """Give the backends of a name, be it theirs or their specification's."""
@@ -242,14 +321,12 @@ class Members:
         backend.weight = self._weights.get(backend.name, weight)
 
     def _add(self, spec: BackendSpec, address: Resolved, now: float) -> Backend:
-        backend = self._leaving.pop((spec, address.host, address.port), None)
+        backend = self._returning(spec, address.host, address.port, now)
         if backend is None:
             backend = Backend(spec, address, self._rules, now)
             if spec in self._left_out:
                 # Not the first addresses of this name: the others are running.
                 backend.health.start_slowly()
-        else:
-            backend.come_back(now)
         backend.set_admin(self._admin.get(spec.name, backend.admin), now)
         self._adjust(backend, address)
         return backend
@@ -259,7 +336,7 @@ class Members:
         self._weights.pop(backend.name, None)
         self._forget(backend)
         if backend.sessions:
-            self._leaving[backend.spec, backend.host, backend.port] = backend
+            self._leaving[backend] = None
 
     def _arrange(self) -> None:
         self.backends = tuple(

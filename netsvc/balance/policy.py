@@ -78,7 +78,9 @@ class RoundRobin(Policy):
         most = float("-inf")
         total = 0.0
         for backend in candidates:
-            weight = backend.effective_weight(now)
+            weight = float(backend.weight)
+            if backend.health.slow_since is not None:
+                weight = backend.effective_weight(now)
             total += weight
             credit = credits.get(backend, 0.0) + weight
             credits[backend] = credit

@@ -114,7 +114,7 @@ class Pool:
         self._queue_timeout = queue_timeout
         self._waiting: OrderedDict[Waiting, None] = OrderedDict()
         self._rate = SessionRate()
-        self._members = Members(specs, rules, max_ejected, now, policy.forget)
+        self._members = Members(specs, rules, max_ejected, now, self._forget)
 
     # One session
 
@@ -282,8 +282,16 @@ class Pool:
     def _free_one(
         self, usable: Sequence[Backend], key: bytes, now: float
     ) -> Backend | None:
-        free = [backend for backend in usable if backend.has_room(now)]
+        free = [
+            backend
+            for backend in usable
+            if not backend.max_connections or backend.has_room(now)
+        ]
         return self.policy.choose(free, key, now) if free else None
+
+    def _forget(self, backend: Backend) -> None:
+        """A backend has left."""
+        self.policy.forget(backend)
 
     def _give_back(self, backend: Backend) -> None:
         backend.sessions -= 1
@@ -311,6 +319,28 @@ class Pool:
     ) -> Update:
         """Take the addresses that a name has now; see L{Members.update}."""
         return self._members.update(spec, resolved, now)
+
+    def change(
+        self,
+        specs: Sequence[BackendSpec],
+        *,
+        rules: HealthRules,
+        max_ejected: float,
+        max_waiting: int,
+        queue_timeout: float,
+        now: float,
+    ) -> Update:
+        """Take other backends and limits; see L{Members.change}.
+
+        Who waits already does so under the old ones.
+
+        @param specs: the backends, checked by L{backends.check_backends}; none at all
+            lets the pool come to its end.
+        @param rules: as for a new pool; so are the others.
+        """
+        self._max_waiting = max_waiting
+        self._queue_timeout = queue_timeout
+        return self._members.change(specs, rules, max_ejected, now)
 
     def find(self, name: str) -> list[Backend]:
         """Give the backends of a name, be it theirs or their specification's."""

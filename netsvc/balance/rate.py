@@ -23,7 +23,9 @@ class SessionRate:
 
         @param now: the time in seconds.
         """
-        self._turn(int(now))
+        second = int(now)
+        if second != self._second:
+            self._turn(second)
         self._count += 1
 
     def per_second(self, now: float) -> float:
@@ -31,11 +33,12 @@ class SessionRate:
 
         @param now: the time in seconds.
         """
-        self._turn(int(now))
+        second = int(now)
+        if second != self._second:
+            self._turn(second)
         return self._count + self._before * (1 - (now - self._second))
 
     def _turn(self, second: int) -> None:
-        if second != self._second:
-            self._before = self._count if second == self._second + 1 else 0
-            self._second = second
-            self._count = 0
+        self._before = self._count if second == self._second + 1 else 0
+        self._second = second
+        self._count = 0

@@ -1,15 +1,15 @@
 """
 Backends by name: their addresses are looked up again when the old answer expires.
 
-The DNS gives addresses with a time to live, and SRV records. A name that it does
-not know may stand in the hosts file or elsewhere: the system is asked then, which
-says nothing of a time. When a lookup fails the old addresses stay, and it is tried
+The DNS gives addresses with a time to live, and SRV records. Who asks it comes from
+outside (L{Lookup}): services do not know each other, and the DNS client is another
+one's. When a lookup fails the old addresses stay, and it is tried
 again soon.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from socket import AF_INET, AF_INET6, inet_ntop
 from typing import Any, Protocol
@@ -27,6 +27,7 @@ from netsvc.balance.backends import (
     BackendKind,
     BackendSpec,
     Resolved,
+    Service,
     SrvRecord,
     is_address,
     scale_srv,
@@ -65,14 +66,33 @@ class Answer:
     ttl: float = DEFAULT_TTL
 
 
+class Found(Protocol):
+    """What counts of what a lookup has found; see L{Answer}, which is one."""
+
+    @property
+    def addresses(self) -> tuple[str, ...]:
+        """Literal addresses, for a name."""
+
+    @property
+    def services(self) -> Sequence[Service]:
+        """Records, for an SRV name."""
+
+    @property
+    def ttl(self) -> float:
+        """Seconds for which it counts."""
+
+
 class Lookup(Protocol):
-    """What L{Resolving} asks of a resolver. Failures are failed Deferreds."""
+    """What L{Resolving} asks of a resolver; what it raises is a failed lookup."""
 
-    def addresses(self, name: str) -> defer.Deferred[Answer]:
-        """Look up the IPv4 and IPv6 addresses of a name."""
+    def addresses(self, name: str) -> Awaitable[Found]:
+        """Look up the IPv4 or IPv6 addresses of a name."""
 
-    def services(self, name: str) -> defer.Deferred[Answer]:
+    def services(self, name: str) -> Awaitable[Found]:
         """Look up the SRV records of a name."""
+
+    def close(self) -> None:
+        """Ask no more."""
 
 
 @implementer(IResolutionReceiver)
@@ -97,7 +117,10 @@ class _Receiver:
 
 
 class SystemLookup:
-    """Asks the DNS by L{twisted.names}, and then the system."""
+    """
+    Asks the DNS by L{twisted.names}, and then the system: where there is no better
+    way, as without resolv.conf.
+    """
 
     def __init__(self, reactor: Any, resolver: Any = None) -> None:
         """
@@ -121,6 +144,9 @@ class SystemLookup:
         """Ask for records of one type; give those of it."""
         answers, _, _ = await lookup(name, timeout=QUERY_TIMEOUTS)
         return [record for record in answers if record.type == kind]
+
+    def close(self) -> None:
+        """Leave what is under way to its deadlines."""
 
     def addresses(self, name: str) -> defer.Deferred[Answer]:
         """Look up the addresses of a name."""
@@ -182,7 +208,11 @@ class SystemLookup:
 
 
 class Resolving:
-    """Keeps the addresses of one backend by name up to date."""
+    """
+    Keeps the addresses of one backend by name up to date.
+
+    @ivar spec: The backend.
+    """
 
     _log = Logger()
 
@@ -199,7 +229,7 @@ class Resolving:
         @param found: Called with all its addresses, each time.
         @param clock: The reactor (L{twisted.internet.interfaces.IReactorTime}).
         """
-        self._spec = spec
+        self.spec = spec
         self._lookup = lookup
         self._found = found
         self._clock = clock
@@ -227,7 +257,7 @@ class Resolving:
 
     async def _resolve(self) -> tuple[list[Resolved], float]:
         """Find all addresses, and for how long they count."""
-        spec = self._spec
+        spec = self.spec
         if spec.kind is BackendKind.NAME:
             answer = await self._lookup.addresses(spec.host)
             return [Resolved(host, spec.port) for host in answer.addresses], answer.ttl
@@ -252,11 +282,11 @@ class Resolving:
             self._failing = False
             self._log.info(
                 "backend {backend} is found again",
-                backend=self._spec.name,
+                backend=self.spec.name,
                 event="backend-found",
             )
         self._again(min(max(ttl, LEAST_TTL), MOST_TTL))
-        self._found(self._spec, resolved)
+        self._found(self.spec, resolved)
 
     def _failed(self, failure: Any) -> None:
         if self._running is None:
@@ -266,7 +296,7 @@ class Resolving:
             self._failing = True
             self._log.warn(
                 "backend {backend} cannot be looked up, its addresses stay: {error}",
-                backend=self._spec.name,
+                backend=self.spec.name,
                 error=escape(failure.getErrorMessage()[:200]),
                 event="backend-lookup-failed",
             )
@@ -274,7 +304,7 @@ class Resolving:
 
     def _mistaken(self, failure: Any) -> None:
         """The mistake is ours: say so; the next lookup is planned already."""
-        self._log.failure("in a lookup", failure=failure)
+        self._log.failure("in a lookup", failure, event="internal-error")
 
     def _again(self, seconds: float) -> None:
         self._call = self._clock.callLater(seconds, self.start)

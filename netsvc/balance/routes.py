@@ -16,6 +16,7 @@ class Routes(Generic[P]):
     C{www.example.org} with C{h2}, then without a protocol; C{*.example.org}, which
     stands for one label, likewise; then C{h2} for any name; then the default.
 
+    @ivar need_hello: Whether the choice depends on a ClientHello at all.
     @ivar default: Who serves clients that ask for nothing, or for what nobody
         has; L{None} if nobody does.
     """
@@ -25,13 +26,22 @@ class Routes(Generic[P]):
         @param pools: Each pool under its name, in lower case, and its protocol;
             empty ones for any.
         """
+        self.change(pools)
+
+    def change(self, pools: Mapping[tuple[str, str], P]) -> None:
+        """
+        Serve clients by others from now on.
+
+        @param pools: As for new ones.
+        """
         self._pools = dict(pools)
         self.default = self._pools.get(("", ""))
+        self.need_hello = any(route != ("", "") for route in self._pools)
 
     @property
-    def need_hello(self) -> bool:
-        """Whether the choice depends on a ClientHello at all."""
-        return any(route != ("", "") for route in self._pools)
+    def by_route(self) -> dict[tuple[str, str], P]:
+        """Each pool under its name and its protocol."""
+        return dict(self._pools)
 
     @property
     def pools(self) -> list[P]:

@@ -6,40 +6,43 @@ start and stop.
 from __future__ import annotations
 
 from collections import Counter
-from functools import partial
-from random import random
+from collections.abc import Mapping
 from typing import Any
 
 from twisted.application.service import Service
 from twisted.internet import defer, task
 from twisted.logger import Logger
 
-from netsvc.balance.backend import Backend, HealthRules
+from netsvc.balance import reloading, reporting
+from netsvc.balance.backend import Backend
 from netsvc.balance.backend_tls import backend_layers
-from netsvc.balance.backends import by_route
-from netsvc.balance.certificates import CertificateError, certificates
+from netsvc.balance.backends import BackendSpec
+from netsvc.balance.certificates import CertificateError
 from netsvc.balance.checking import make_check
+from netsvc.balance.checks import Check
 from netsvc.balance.control import Control
 from netsvc.balance.controlled import ControlledPools
+from netsvc.balance.counted import datagrams, moved
 from netsvc.balance.dialer import Dialer
-from netsvc.balance.entrance import Door, Entrance
-from netsvc.balance.policy import make_policy
-from netsvc.balance.pool import Pool
+from netsvc.balance.entrance import Door
+from netsvc.balance.listening import DoorListeners
+from netsvc.balance.pools import Route, make_pool, routed
 from netsvc.balance.preface import Prefaces
+from netsvc.balance.reloading import reason
 from netsvc.balance.resolving import Lookup, SystemLookup
 from netsvc.balance.routes import Routes
 from netsvc.balance.sessions import Sessions, SessionTimeouts
 from netsvc.balance.settings import BalanceSettings
-from netsvc.balance.tls import LayerFactory, layers
-from netsvc.balance.tls_listen import TLSListen
+from netsvc.balance.tls import LayerFactory
 from netsvc.balance.udp import UDPEntrance
 from netsvc.balance.upstream import Upstream
 from netsvc.balance.watch import Watch
 from netsvc.daemon.descriptors import connection_limit
 from netsvc.daemon.lifecycle import refuse
-from netsvc.daemon.limits import ConnectionLimits, RateTable
-from netsvc.daemon.listen import Listen
-from netsvc.daemon.listeners import Listeners
+from netsvc.daemon.limits import ConnectionLimits, RateTable, changed_table
+from netsvc.daemon.report import ServiceReport
+from netsvc.daemon.reporting import Reporting, Traffic
+from netsvc.daemon.service import Change
 from netsvc.multiplex import multiplexed
 
 NAME = "netsvc-balance"
@@ -54,21 +57,30 @@ FIRST_CHECKS = 1.0
 _DESCRIPTORS_EACH = 2
 
 
-def _pool_name(route: tuple[str, str]) -> str:
-    """Name the pool of a server name and a protocol."""
-    return "+".join(filter(None, route)) or "default"
+_NOTHING_MOVED = {"sessions": 0, "bytes-in": 0, "bytes-out": 0}
 
 
 class BalanceService(Service):
     """
     netsvc-balance.
 
+    @ivar settings: What it goes by.
+    @ivar reactor: The multiplexer.
     @ivar door: What its entrances have in common.
+    @ivar listeners: Binds them.
+    @ivar check: What is asked of backends.
+    @ivar retired: Pools that take no new clients.
+    @ivar before: What was counted by what is no longer there.
     @ivar watches: Its pools, with their checks.
     @ivar datagrams: Its UDP entrances.
     """
 
+    # What is said at the control socket must be so in all workers.
+    alone_with = ("control",)
+    # Of UDP: the datagrams of one client go to one backend.
+    keeps_peers = True
     _log = Logger()
+    service = NAME
 
     def __init__(
         self, settings: BalanceSettings, reactor: Any, lookup: Lookup | None = None
@@ -79,132 +91,123 @@ class BalanceService(Service):
         @param lookup: Finds backends by name; by default the system's way.
         @raise SystemExit: If the certificates for backends cannot be read.
         """
-        self._settings = settings
-        self._reactor = mux = multiplexed(reactor)
+        self.settings = settings
+        self.reactor = mux = multiplexed(reactor)
         try:
-            self._tls = backend_layers(settings.specs, settings.backend_ca, mux)
+            tls = backend_layers(settings.specs, settings.backend_ca, mux)
         except (CertificateError, OSError) as error:
-            refuse(f"{NAME}: --backend-ca: {_reason(error)}")
+            refuse(f"{NAME}: --backend-ca: {reason(error)}")
         routes = Routes(
             {
-                route: Upstream(self._pool(_pool_name(route), specs), mux)
-                for route, specs in by_route(settings.specs).items()
+                route: self.make_upstream(route, specs, settings)
+                for route, specs in routed(settings).items()
             }
         )
-        self.door = self._make_door(routes)
+        self.retired: list[Upstream] = []
+        self.before: Counter[str] = Counter()
+        self.door = self._make_door(routes, tls)
         self.datagrams: list[UDPEntrance] = []
-        self._listeners = [self._listener(listen) for listen in settings.listen]
-        check = make_check(settings, self._tls, mux)
-        lookup = lookup or SystemLookup(mux)
+        self.listeners = DoorListeners(
+            NAME, settings, lambda: self.door, self._datagram, mux
+        )
+        self.check = make_check(settings, self.door.dialer.tls, mux)
+        self._lookup = lookup or SystemLookup(mux)
         self.watches = [
-            Watch(
-                upstream,
-                check=check,
-                interval=settings.check_interval,
-                timeout=settings.check_timeout or settings.check_interval,
-                lookup=lookup,
-                clock=mux,
-                went_down=self._went_down,
-            )
-            for upstream in routes.pools
+            self.watch(upstream, settings, self.check) for upstream in routes.pools
         ]
         self._control: Control | None = None
         if settings.control is not None:
             pools = ControlledPools(self.watches, mux.seconds, self._count)
             self._control = Control(str(settings.control), pools, mux)
+        self._reporting = Reporting(NAME, self.door.sessions, lambda: [self.listeners])
         self._udp_sweep = task.LoopingCall(self._sweep_datagrams)
         self._udp_sweep.clock = mux
         self._opening: Any = None
 
     # What it consists of.
 
-    def _pool(self, name: str, specs: Any) -> Pool:
-        """Make a pool."""
-        settings = self._settings
-        rules = HealthRules(
-            checked=settings.effective_check != "none",
-            rise=settings.rise,
-            fall=settings.fall,
-            slow_start=settings.slow_start,
-            eject_after=settings.eject_after,
-            ejection_time=settings.ejection_time,
-        )
-        return Pool(
-            name,
-            make_policy(settings.policy, random),
-            specs,
-            rules=rules,
-            max_ejected=settings.max_ejected / 100,
-            max_waiting=settings.queue,
-            queue_timeout=settings.queue_timeout,
-            now=self._reactor.seconds(),
+    def make_upstream(
+        self, route: Route, specs: list[BackendSpec], settings: BalanceSettings
+    ) -> Upstream:
+        """Make a pool at work."""
+        now = self.reactor.seconds()
+        return Upstream(make_pool(route, specs, settings, now), self.reactor)
+
+    def watch(
+        self, upstream: Upstream, settings: BalanceSettings, check: Check | None
+    ) -> Watch:
+        """Make what watches a pool."""
+        return Watch(
+            upstream,
+            check=check,
+            interval=settings.check_interval,
+            timeout=settings.check_timeout or settings.check_interval,
+            lookup=self._lookup,
+            clock=self.reactor,
+            went_down=self._went_down,
         )
 
-    def _make_door(self, routes: Routes[Upstream]) -> Door:
+    def _make_door(
+        self, routes: Routes[Upstream], tls: Mapping[BackendSpec, LayerFactory]
+    ) -> Door:
         """Make what the entrances have in common."""
-        settings, mux = self._settings, self._reactor
-        limits = ConnectionLimits(
-            connection_limit(
-                settings.max_connections,
-                _DESCRIPTORS_EACH,
-                settings.udp_sessions if settings.listens_on_udp else 0,
-            ),
-            settings.max_connections_per_source,
-            settings.connection_rate,
-        )
-        timeouts = SessionTimeouts(
-            idle=settings.idle_timeout,
-            tunnel=settings.tunnel_timeout,
-            handshake=settings.client_timeout,
-            close=settings.close_timeout,
-        )
-        total = settings.total_connection_rate
-        return Door(
-            sessions=Sessions(NAME, limits, timeouts, mux),
+        settings, mux = self.settings, self.reactor
+        limits = ConnectionLimits(0)
+        door = Door(
+            sessions=Sessions(NAME, limits, SessionTimeouts(), mux),
             routes=routes,
             dialer=Dialer(
                 mux,
                 retries=settings.retries,
                 connect_timeout=settings.connect_timeout,
-                tls=self._tls,
+                tls=tls,
+                end_leaves=settings.queue_abort,
             ),
             prefaces=Prefaces(settings.client_timeout, mux),
             acl=settings.acl,
-            trusted=settings.trusted,
-            rate=None if total is None else RateTable(total, 1),
         )
+        self.use_limits(door)
+        return door
 
-    def _listener(self, listen: Listen) -> Listeners:
-        """Make what binds one listen string."""
-        if listen.transport == "tls":
-            listen = TLSListen.of(listen)
-        return Listeners(
-            NAME, [listen], partial(self._stream, listen), self._datagram, self._reactor
+    def use_limits(self, door: Door) -> None:
+        """Go by the limits and timeouts of the settings."""
+        settings = self.settings
+        limit = connection_limit(
+            settings.max_connections,
+            _DESCRIPTORS_EACH,
+            settings.udp_sessions if settings.listens_on_udp else 0,
         )
+        door.sessions.limits.change(
+            limit, settings.max_connections_per_source, settings.connection_rate
+        )
+        door.sessions.change(
+            SessionTimeouts(
+                idle=settings.idle_timeout,
+                tunnel=settings.tunnel_timeout,
+                handshake=settings.client_timeout,
+                close=settings.close_timeout,
+            )
+        )
+        door.acl, door.trusted = settings.acl, settings.trusted
+        door.rate = changed_table(door.rate, settings.total_connection_rate, 1)
 
-    def _stream(self, listen: Listen, transport: str) -> Entrance:
+    def prepare(self, settings: BalanceSettings) -> Change:
         """
-        Make the entrance of a stream.
+        Prepare other settings.
 
-        @raise ValueError: Its certificates cannot be used.
-        @raise OSError: They cannot be read.
+        @raise CombinedReloadError: They cannot be used.
         """
-        secure: LayerFactory | None = None
-        if transport == "tls":
-            alpn = [name.encode() for name in self._settings.alpn]
-            creator = certificates(listen, alpn, self._reactor.seconds)
-            secure = layers(creator, False, self._reactor)
-        return Entrance(self.door, secure)
+        return reloading.prepare(self, settings)
 
     def _datagram(self) -> UDPEntrance:
         """Make the entrance of a UDP port."""
-        settings = self._settings
+        settings = self.settings
         upstream = self.door.routes.default
         if upstream is None:
             raise ValueError("every backend is for clients that ask for a name")
         entrance = UDPEntrance(
             upstream,
-            self._reactor,
+            self.reactor,
             acl=self.door.acl,
             rate=None if settings.udp_rate is None else RateTable(settings.udp_rate),
             max_sessions=settings.udp_sessions,
@@ -219,6 +222,11 @@ class BalanceService(Service):
         for entrance in self.datagrams:
             entrance.leave(backend)
 
+    def sweep_datagrams(self) -> None:
+        """Begin to look at the UDP sessions now and then, if there can be any."""
+        if self.datagrams and not self._udp_sweep.running:
+            self._udp_sweep.start(UDP_SWEEP, now=False)
+
     def _sweep_datagrams(self) -> None:
         for entrance in self.datagrams:
             entrance.sweep()
@@ -232,8 +240,7 @@ class BalanceService(Service):
         @raise SystemExit: If one cannot be bound.
         """
         super().privilegedStartService()
-        for listeners in self._listeners:
-            listeners.privilegedStartService()
+        self.listeners.privilegedStartService()
 
     def startService(self) -> None:
         """
@@ -243,20 +250,18 @@ class BalanceService(Service):
             one line for operators.
         """
         super().startService()
-        for listeners in self._listeners:
-            listeners.startService()
+        self.listeners.startService()
         if self._control is not None:
             self._control.open()
         self.door.sessions.start()
-        if self.datagrams:
-            self._udp_sweep.start(UDP_SWEEP, now=False)
+        self.sweep_datagrams()
         self._hold_until_checked()
 
     def _hold_until_checked(self) -> None:
         """Begin to check; let clients wait for that, for a moment, in the kernel."""
         for port in self._ports():
             port.stopReading()
-        self._opening = self._reactor.callLater(FIRST_CHECKS, self._open)
+        self._opening = self.reactor.callLater(FIRST_CHECKS, self._open)
         all_ready = defer.DeferredList([watch.ready for watch in self.watches])
         all_ready.addCallback(lambda _: self._open())
         for watch in self.watches:
@@ -274,7 +279,7 @@ class BalanceService(Service):
 
     def _ports(self) -> list[Any]:
         """Give all bound ports."""
-        return [port for listeners in self._listeners for port in listeners.ports]
+        return list(self.listeners.ports)
 
     def drain(self, timeout: float) -> defer.Deferred[None]:
         """
@@ -286,11 +291,7 @@ class BalanceService(Service):
         @return: A Deferred that fires when none is left.
         """
         self._open()
-        for listen, listeners in zip(
-            self._settings.listen, self._listeners, strict=True
-        ):
-            if listen.kind != "udp":
-                listeners.stop_listening()
+        self.listeners.stop_listening(keep=lambda listen: listen.kind == "udp")
         self.door.prefaces.stop()
         return self.door.sessions.drain(timeout)
 
@@ -299,24 +300,27 @@ class BalanceService(Service):
         """Stop: close the ports, cut the sessions, end the checks."""
         super().stopService()
         self._open()
-        for listeners in self._listeners:
-            yield listeners.stopService()
+        yield self.listeners.stopService()
         if self._udp_sweep.running:
             self._udp_sweep.stop()
         for watch in self.watches:
             watch.stop()
+        self._lookup.close()
         for entrance in self.datagrams:
             entrance.stop()
         self.door.prefaces.stop()
         self.door.sessions.stop()
         self.door.dialer.stop()
-        for upstream in self.door.routes.pools:
+        for upstream in (*self.door.routes.pools, *self.retired):
             upstream.stop()
         if self._control is not None:
             yield self._control.close()
+        counters = self.counters()
         self._log.info(
-            "netsvc-balance has stopped: {counters}",
-            counters=", ".join(f"{k}={v}" for k, v in self.counters().items()),
+            "{service} has stopped: {text}",
+            service=f"{NAME} ({self.name})" if self.name else NAME,
+            text=", ".join(f"{k}={v}" for k, v in counters.items()),
+            counters=counters,
             event="stopped",
         )
 
@@ -329,12 +333,12 @@ class BalanceService(Service):
         """Give what was counted since the start, by name."""
         door = self.door
         self._count()
-        pools = [upstream.pool for upstream in door.routes.pools]
-        counted: Counter[str] = Counter()
-        counted["connections"] = door.sessions.accepted
-        counted["sessions"] = sum(pool.sessions_total for pool in pools)
-        counted["bytes-in"] = sum(pool.bytes_in for pool in pools)
-        counted["bytes-out"] = sum(pool.bytes_out for pool in pools)
+        counted: Counter[str] = Counter(
+            {"connections": door.sessions.accepted, **_NOTHING_MOVED}
+        )
+        counted.update(self.before)
+        for upstream in (*door.routes.pools, *self.retired):
+            counted.update(moved(upstream.pool))
         for kind, numbers in (
             ("refused", door.sessions.limits.refused),
             ("refused", door.refused),
@@ -342,19 +346,35 @@ class BalanceService(Service):
             ("ended", door.prefaces.ended),
             ("unserved", door.dialer.refused),
         ):
-            for reason, number in numbers.items():
-                counted[f"{kind}-{reason}"] += number
-        if self.datagrams:
-            counted["datagrams"] = sum(each.received for each in self.datagrams)
-            counted["udp-sessions"] = sum(each.begun for each in self.datagrams)
+            for why, number in numbers.items():
+                counted[f"{kind}-{why}"] += number
         for entrance in self.datagrams:
-            for reason, number in entrance.dropped.items():
-                counted[f"dropped-{reason}"] += number
+            counted.update(datagrams(entrance))
         return dict(counted)
 
-
-def _reason(error: Exception) -> str:
-    """Say in a few words why a file cannot be used."""
-    if isinstance(error, OSError) and error.strerror:
-        return f"{error.strerror}: {error.filename}"
-    return str(error)
+    def report(self) -> ServiceReport:
+        """Tell what is going on, for metrics and for people."""
+        self._count()
+        now = self.reactor.seconds()
+        shown = [each.pool.status(now) for each in self.door.routes.pools]
+        counted = self.counters()
+        rejected = Counter(self.door.refused)
+        dropped = Counter(
+            {
+                name.removeprefix("dropped-"): number
+                for name, number in counted.items()
+                if name.startswith("dropped-")
+            }
+        )
+        sessions = sum(len(entrance.sessions) for entrance in self.datagrams)
+        return self._reporting.report(
+            counted,
+            Traffic(
+                received=counted["bytes-in"],
+                sent=counted["bytes-out"],
+                rejected=rejected,
+                dropped=dropped,
+            ),
+            families=reporting.families(shown, sessions),
+            tables=reporting.tables(shown),
+        )

@@ -24,6 +24,7 @@ from netsvc.balance.announce import Announced, announce
 from netsvc.balance.backend import Backend, Failure
 from netsvc.balance.far_end import FarEnd
 from netsvc.balance.pool import Refusal
+from netsvc.balance.presence import has_left
 from netsvc.balance.upstream import Upstream, kind_of
 from netsvc.daemon.connections import ServiceProtocol
 from netsvc.multiplex import forward, pending
@@ -148,6 +149,14 @@ class Session(ServiceProtocol):
                 self._refuse(waiting.value)
             else:
                 self._waiting = waiting
+                self._dialer.waiting.set(self)
+
+    def look(self) -> None:
+        """See whether the client that waits is still there: it is not read from."""
+        if has_left(self.transport, self._dialer.end_leaves):
+            self.transport.abortConnection()
+        else:
+            self._dialer.waiting.set(self)
 
     def try_again(self) -> None:
         """The pause is over."""
@@ -157,6 +166,7 @@ class Session(ServiceProtocol):
     def _given(self, outcome: Backend | Refusal) -> None:
         """The wait is over."""
         self._waiting = None
+        self._dialer.waiting.clear(self)
         if isinstance(outcome, Refusal):
             self._refuse(outcome.value)
         else:
@@ -237,7 +247,9 @@ class Session(ServiceProtocol):
             self._over = 0  # an end that was seen before is read again
             self._down = forward(there, near, self.output_ended)
         self.since = self.connections.now()
-        near.resumeProducing()
+        if up is None or not there.producerPaused:
+            near.resumeProducing()
+        # Else what was written leaves first; then the flow goes on by itself.
 
     def _copy(self, near: Any, there: Any, early: int) -> None:
         """Copy, as there can be no flow."""
@@ -370,6 +382,7 @@ class Session(ServiceProtocol):
         upstream = self.upstream
         self._dialer.connecting.clear(self)
         self._dialer.pausing.clear(self)
+        self._dialer.waiting.clear(self)
         self._give_up()
         if upstream is None:
             return
@@ -425,3 +438,8 @@ class Session(ServiceProtocol):
                 self.backend, up - self._up_counted, down - self._down_counted
             )
         self._up_counted, self._down_counted = up, down
+        self.received = up
+
+    def describe(self) -> str:
+        """Name the backend, once there is one."""
+        return "no backend yet" if self.backend is None else f"to {self.backend.name}"

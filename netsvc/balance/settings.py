@@ -6,8 +6,22 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
-from netsvc.balance.acl import Acl, Network, Networks, Rule, parse_network, parse_rule
-from netsvc.balance.backends import BackendSpec, check_backends, parse_backend
+from netsvc.balance.acl import (
+    Acl,
+    Network,
+    Networks,
+    Rule,
+    parse_allowed,
+    parse_denied,
+    parse_network,
+    show_network,
+)
+from netsvc.balance.backends import (
+    BackendKind,
+    BackendSpec,
+    check_backends,
+    parse_backend,
+)
 from netsvc.balance.check_text import parse_statuses, unescape
 from netsvc.balance.policy import POLICIES
 from netsvc.daemon.listen import Listen, parse_listen
@@ -31,21 +45,6 @@ _CHECKS = "Health"
 _PROXY = "PROXY protocol"
 _TLS = "TLS"
 _UDP = "UDP"
-
-
-def _parse_allow(text: str) -> Rule:
-    """Read a network that is allowed."""
-    return parse_rule(f"allow:{text}")
-
-
-def _parse_deny(text: str) -> Rule:
-    """Read a network that is denied."""
-    return parse_rule(f"deny:{text}")
-
-
-def _format_rule(rule: Rule) -> str:
-    """Show a rule's network alone."""
-    return str(rule).partition(":")[2]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -92,6 +91,22 @@ class BalanceSettings(ServiceSettings):
         default="5s",
         group=_BACKENDS,
         help="How long they may wait.",
+    )
+    queue_abort: bool = setting(
+        Flag(),
+        default=False,
+        group=_BACKENDS,
+        help="A client that has sent its end while it waits has left; else it may"
+        " still want an answer. One whose connection breaks has left anyhow.",
+    )
+    resolver: tuple[str, ...] = setting(
+        Text(255, 1),
+        default=("system",),
+        repeat=True,
+        group=_BACKENDS,
+        help="Whom to ask for backends by name: an address with or without a port,"
+        " tcp://..., tls://HOST, https://HOST/PATH, kt, google, or system (what"
+        " resolv.conf says).",
     )
     check: str = setting(
         Choice("auto", "none", "tcp", "send-expect", "http", "tls", "udp-echo"),
@@ -191,14 +206,14 @@ class BalanceSettings(ServiceSettings):
         help="New connections in all.",
     )
     allow: tuple[Rule, ...] = setting(
-        Parsed("NETWORK", _parse_allow, _format_rule),
+        Parsed("NETWORK", parse_allowed, show_network),
         default=(),
         repeat=True,
         group=LIMITS,
         help="Serve only these sources: an address, a network, unix or all.",
     )
     deny: tuple[Rule, ...] = setting(
-        Parsed("NETWORK", _parse_deny, _format_rule),
+        Parsed("NETWORK", parse_denied, show_network),
         default=(),
         repeat=True,
         group=LIMITS,
@@ -376,6 +391,12 @@ class BalanceSettings(ServiceSettings):
             )
             for spec in self.backend
         )
+
+    @property
+    def looks_up(self) -> bool:
+        """Whether a resolver is needed, or one was asked for."""
+        by_address = all(spec.kind is BackendKind.ADDRESS for spec in self.backend)
+        return not by_address or self.resolver != ("system",)
 
     @property
     def acl(self) -> Acl:

@@ -7,9 +7,10 @@ text out. A figure that another version does not send is shown as C{-}.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Final, TypeGuard
+from typing import Any, Final
 
 from netsvc.daemon.escape import escape
+from netsvc.daemon.figures import format_age, format_bytes, is_number
 
 __all__ = ["backend_rows", "format_age", "format_bytes", "format_status"]
 
@@ -38,44 +39,11 @@ _STATE: Final = _HEADINGS.index("STATE")
 _NONE: Final = "-"
 #: The longest text of a cell, characters.
 _MAX_CELL: Final = 60
-#: What the largest unit can still show.
-_BEYOND: Final = 1e21
 
 _GREEN, _YELLOW, _RED, _BOLD, _RESET = (f"\x1b[{n}m" for n in (32, 33, 31, 1, 0))
 _COLOURS: Final = {"up": _GREEN, "down": _RED, "ejected": _RED}
 
-_UNITS: Final = ("KiB", "MiB", "GiB", "TiB", "PiB", "EiB")
-#: Seconds of a unit, its name, and the one below it.
-_AGES: Final = ((86400, "d", 3600, "h"), (3600, "h", 60, "m"), (60, "m", 1, "s"))
-
 _Row = tuple[str, ...]
-
-
-def format_bytes(number: object) -> str:
-    """Write a number of bytes in three digits or so: C{999 B}, C{1.5 KiB}."""
-    if not _is_number(number):
-        return _NONE
-    if number < 1000:
-        return f"{number:.0f} B"
-    units = iter(_UNITS)
-    while number >= 999.95:
-        number /= 1024
-        unit = next(units)
-    return f"{number:.1f} {unit}"
-
-
-def format_age(seconds: object) -> str:
-    """Write seconds for people, in two units at most: C{0.5s}, C{3m20s}, C{2d4h}."""
-    if not _is_number(seconds):
-        return _NONE
-    if seconds < 9.95:
-        return f"{max(seconds, 0):.1f}s"
-    whole = round(seconds)
-    for size, unit, below, below_unit in _AGES:
-        if whole >= size:
-            rest = whole % size // below
-            return f"{whole // size}{unit}" + (f"{rest}{below_unit}" if rest else "")
-    return f"{whole}s"
 
 
 def format_status(pools: Sequence[Mapping[str, Any]], *, colours: bool = False) -> str:
@@ -165,14 +133,14 @@ def _name(pool: Mapping[str, Any]) -> str:
 
 def _figure(row: Mapping[str, Any], name: str) -> str:
     value = row.get(name)
-    return f"{value:.0f}" if _is_number(value) else _NONE
+    return f"{value:.0f}" if is_number(value) else _NONE
 
 
 def _weight(backend: Mapping[str, Any]) -> str:
     """The weight, and behind it what slow start makes of it for now."""
     weight, effective = backend.get("weight"), backend.get("effective_weight")
     shown = _figure(backend, "weight")
-    if backend.get("state") == "up" and _is_number(effective) and effective != weight:
+    if backend.get("state") == "up" and is_number(effective) and effective != weight:
         shown = f"{effective:.1f}/{shown}"
     return shown
 
@@ -183,7 +151,7 @@ def _check(check: object) -> str:
     detail = str(check.get("detail") or ("ok" if check.get("passed") else "failed"))
     took = check.get("seconds")
     # One that failed has taken as long as it was waited for: no news.
-    if check.get("passed") and _is_number(took):
+    if check.get("passed") and is_number(took):
         detail += f" in {took * 1000:.1f} ms"
     return f"{detail}, {format_age(check.get('age'))} ago"
 
@@ -198,10 +166,3 @@ def _clean(text: str) -> str:
     """Make a cell safe for a terminal, and not too long for it."""
     text = escape(text)
     return text if len(text) <= _MAX_CELL else text[: _MAX_CELL - 1] + "…"
-
-
-def _is_number(value: object) -> TypeGuard[float]:
-    """Is it a figure that can be written? Neither truth nor what is beyond count."""
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return False
-    return -_BEYOND < value < _BEYOND

@@ -17,7 +17,8 @@ class TLSListen(Listen):
 
         @raise ValueError: Its port is no number.
         """
-        return cls(listen.text, listen.kind, listen.arguments, listen.named)
+        given = (listen.text, listen.kind, listen.arguments, listen.named)
+        return cls(*given, listen.origin)
 
     @property
     def port(self) -> int:

@@ -22,7 +22,7 @@ from netsvc.balance.acl import Acl
 from netsvc.balance.announce import announce_datagram
 from netsvc.balance.backend import Backend, Failure
 from netsvc.balance.upstream import Upstream
-from netsvc.daemon.limits import RateTable, source_key
+from netsvc.daemon.limits import Rate, RateTable, changed_table, source_key
 from netsvc.multiplex.datagram import DRAIN, MAX_DATAGRAM
 
 # Why a datagram was dropped.
@@ -189,6 +189,27 @@ class UDPEntrance(DatagramProtocol):
         self.dropped: Counter[str] = Counter()
         self.received = 0
         self.begun = 0
+
+    def change(
+        self,
+        *,
+        acl: Acl,
+        rate: Rate | None,
+        max_sessions: int,
+        idle: float,
+        responses: int,
+    ) -> None:
+        """
+        Go by other limits from now on.
+
+        @param acl: As for a new one; so are the others.
+        @param rate: Datagrams taken from a source; L{None}: no limit.
+        """
+        self._acl = acl
+        self._rate = changed_table(self._rate, rate)
+        self._max_sessions = max_sessions
+        self._idle = idle
+        self.responses = responses
 
     def datagramReceived(self, datagram: bytes, addr: Address) -> None:
         """Pass a client's datagram on, in its session or a new one."""

@@ -13,6 +13,7 @@ from netsvc.balance.backend import Backend
 from netsvc.balance.backends import BackendSpec, Resolved
 from netsvc.balance.checker import Checker
 from netsvc.balance.checks import Check
+from netsvc.balance.members import Update
 from netsvc.balance.resolving import Lookup, Resolving
 from netsvc.balance.upstream import Upstream
 
@@ -57,6 +58,7 @@ class Watch:
         self._random = random
         self._went_down = went_down
         self._checkers: dict[Backend, Checker] = {}
+        self._lookup = lookup
         self._resolvings = [
             Resolving(spec, lookup, self._found, clock)
             for spec in upstream.pool.unresolved
@@ -71,6 +73,42 @@ class Watch:
         for resolving in self._resolvings:
             resolving.start()
         self._see_if_ready()
+
+    def change(
+        self,
+        update: Update,
+        *,
+        check: Check | None,
+        interval: float,
+        timeout: float,
+    ) -> None:
+        """
+        Go on with other backends in the pool, or with other checks.
+
+        @param update: Which backends have come and gone.
+        @param check: As for a new one; so are the others.
+        """
+        times = (interval, timeout)
+        again = check is not self._check or times != (self._interval, self._timeout)
+        self._check, self._interval, self._timeout = check, interval, timeout
+        self._remove(list(self._checkers) if again else update.removed)
+        self._add(self.upstream.pool.backends if again else update.added)
+        self._look_up()
+        self.upstream.release()
+
+    def _look_up(self) -> None:
+        """Look up the names that are there now; go on with those that stay."""
+        wanted = self.upstream.pool.unresolved
+        before = {id(each.spec): each for each in self._resolvings}
+        self._resolvings = []
+        for spec in wanted:
+            known = before.pop(id(spec), None)
+            resolving = known or Resolving(spec, self._lookup, self._found, self._clock)
+            self._resolvings.append(resolving)
+            if known is None:
+                resolving.start()
+        for gone in before.values():
+            gone.stop()
 
     def stop(self) -> None:
         """Do nothing more."""
@@ -120,11 +158,12 @@ class Watch:
         self._unresolved.discard(spec)
         update = self.upstream.pool.update(spec, resolved, self._clock.seconds())
         if update.added or update.removed:
+            number = len(self.upstream.pool.find(spec.name))
             self._log.info(
-                "backend {backend} has {number} addresses now:"
+                "backend {backend}: addresses now {number},"
                 " {added} more, {removed} less",
                 backend=spec.name,
-                number=len(self.upstream.pool.find(spec.name)),
+                number=number,
                 added=len(update.added),
                 removed=len(update.removed),
                 event="backend-addresses",

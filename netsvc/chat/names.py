@@ -24,7 +24,7 @@ ROOM_LENGTH: Final = 64
 KEY_LENGTH: Final = 32
 """Code points in a room's key."""
 
-_WORDS = "character in logged there topic welcome what you your"
+_WORDS = "character direct in logged path there topic welcome what you your"
 WORDS: Final = frozenset(_WORDS.split(" "))
 """Words with which lines of the server begin: as nicks they could forge such lines."""
 

@@ -215,7 +215,9 @@ class Network:
     history: History | None = None
     forget: Callable[[str], None] = lambda account: None
     bans: Bans | None = None
-    rehash: Callable[[], str] = lambda: "there is nothing to read again"
+    rehash: Callable[[], str | Awaitable[str]] = lambda: (
+        "there is nothing to read again"
+    )
     plain_login: bool = True
     counters: Counter[str] = field(default_factory=Counter)
     admin: tuple[str, str, str] = ("", "", "")

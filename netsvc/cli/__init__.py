@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import difflib
 import importlib
+import os
 import platform
 import sys
 from collections.abc import Iterable, Sequence
@@ -23,10 +24,13 @@ EXIT_USAGE = 2
 #: Each command: the module that holds its C{main}, and what C{--help} says of it.
 COMMANDS: dict[str, tuple[str, str]] = {
     "run": ("netsvc.cli.run", "run a service in the foreground"),
+    "check": ("netsvc.cli.check", "check a configuration file"),
     "ping": ("netsvc.cli.ping", "measure an RFC 862 echo service"),
     "chat": ("netsvc.cli.chat", "chat, on a terminal or in a pipe"),
     "lookup": ("netsvc.cli.lookup", "ask DNS servers, and compare them"),
     "balance": ("netsvc.cli.balance", "show and steer a running balancer"),
+    "status": ("netsvc.cli.status", "show what a running daemon does"),
+    "reload": ("netsvc.cli.reload", "have a running daemon read its configuration"),
     "hash-password": (
         "netsvc.cli.hash_password",
         "hash an operator's password for netsvc-chat",
@@ -40,6 +44,22 @@ def main(argv: Sequence[str] | None = None) -> int:
     @param argv: the arguments after the program's name; C{sys.argv}'s by default.
     @return: the exit status: the command's own, or L{EXIT_USAGE} where none is named.
     """
+    try:
+        try:
+            return _run(argv)
+        finally:
+            if sys.stdout is not None:
+                sys.stdout.flush()
+    except BrokenPipeError:
+        # Whoever reads has seen enough; nor is the rest to be written at exit.
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, sys.stdout.fileno())
+        os.close(nowhere)
+        return 0
+
+
+def _run(argv: Sequence[str] | None) -> int:
+    """Run the command; see L{main}."""
     words = list(sys.argv[1:] if argv is None else argv)
     if not words:
         print(_help(), file=sys.stderr)

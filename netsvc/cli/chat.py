@@ -1,4 +1,7 @@
-"""C{netsvc chat}: a terminal client for the line frontend of C{netsvc-chat}."""
+"""
+C{netsvc chat}: a terminal client for the line frontend of C{netsvc-chat}, and for
+C{netsvc-relay}.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +14,8 @@ from netsvc.chat.charset import Encoding, encoding_of
 from netsvc.chat.client.entry import Wishes
 from netsvc.chat.client.target import (
     DEFAULT_PORT,
+    UDP,
+    UDP_PORT,
     ClientSettings,
     TLSSettings,
     parse_target,
@@ -33,6 +38,10 @@ where /login or /register is typed without one; none is kept in the history.
 In a pipe each line of the input is sent once the room is entered, the server's
 lines are printed, and the end of the input is the end. A line that begins with a
 slash is a command there too, unless --no-commands says that it is text.
+
+udp:HOST is a relay. What is said to one person (/msg) can go there directly, past
+the relay, once each of the two has told the other their address: see --direct,
+/direct NICK and /path.
 """
 _EPILOG = """\
 exit status: 0 well; in a pipe: the server has taken every line; 1 not connected,
@@ -44,6 +53,7 @@ examples:
   netsvc chat localhost
   netsvc chat --tls --nick jiwoo --room '#seoul' chat.example
   uptime | netsvc chat chat.example --room ops
+  netsvc chat udp:chat.example --direct never
 """
 
 _T = TypeVar("_T")
@@ -66,6 +76,13 @@ def _argument(parse: Callable[[str], _T]) -> Callable[[str], _T]:
             raise argparse.ArgumentTypeError(str(error)) from None
 
     return convert
+
+
+def _target(text: str) -> tuple[bool, str, int]:
+    """Read a target: whether it is UDP, host and port."""
+    if text.startswith(UDP):
+        return True, *parse_target(text.removeprefix(UDP), UDP_PORT)
+    return False, *parse_target(text)
 
 
 def _room(text: str) -> str:
@@ -108,9 +125,10 @@ def _parser() -> _Parser:
     )
     parser.add_argument(
         "target",
-        metavar="HOST[:PORT]",
-        type=_argument(parse_target),
-        help=f"name or address; port {DEFAULT_PORT} unless given; [::1]:7070 for IPv6",
+        metavar="[udp:]HOST[:PORT]",
+        type=_argument(_target),
+        help=f"name or address; port {DEFAULT_PORT}, over UDP {UDP_PORT}, unless"
+        " given; [::1]:7070 for IPv6",
     )
     parser.add_argument(
         "--room",
@@ -151,6 +169,14 @@ def _parser() -> _Parser:
         action="store_false",
         help="in a pipe: say lines that begin with a slash, too, and obey none",
     )
+    group = parser.add_argument_group("UDP")
+    group.add_argument(
+        "--direct",
+        choices=("auto", "force", "never"),
+        help="direct paths: auto (default) with people to whom you write, who then"
+        " see your address; force: what you say to one person takes no other path;"
+        " never: all goes by the relay",
+    )
     group = parser.add_argument_group("TLS")
     group.add_argument(
         "--tls", action="store_true", help="over TLS, and check the certificate"
@@ -174,7 +200,11 @@ def _parser() -> _Parser:
 
 
 def _settings(parser: _Parser, arguments: argparse.Namespace) -> ClientSettings:
-    host, port = arguments.target
+    is_udp, host, port = arguments.target
+    if is_udp and arguments.tls:
+        parser.error("there is no --tls over UDP")
+    if arguments.direct and not is_udp:
+        parser.error("--direct is for udp:HOST")
     if not arguments.tls and (
         arguments.ca or arguments.server_name or not arguments.verify
     ):
@@ -193,6 +223,7 @@ def _settings(parser: _Parser, arguments: argparse.Namespace) -> ClientSettings:
         arguments.timestamps,
         arguments.password_file or "",
         arguments.commands,
+        is_udp,
     )
 
 
@@ -204,10 +235,18 @@ def main(argv: Sequence[str]) -> int:
     """
     parser = _parser()
     try:
-        settings = _settings(parser, parser.parse_args(argv))
+        arguments = parser.parse_args(argv)
+        settings = _settings(parser, arguments)
     except SystemExit as leaving:
         return int(leaving.code or 0)
     # Not before: --help and a bad option should not wait for Twisted.
     from netsvc.chat.client.main import run_chat
 
-    return run_chat(settings)
+    if not settings.udp:
+        return run_chat(settings)
+    from netsvc.relay.client.link import RelaySettings, udp_link
+
+    relay = RelaySettings(
+        settings.host, settings.port, arguments.direct or "auto", settings.encoding
+    )
+    return run_chat(settings, udp_link(relay))

@@ -8,6 +8,8 @@ L{netsvc.daemon.logs}, and its own long options may also follow the service's na
 
     netsvc run --reactor poll echo --listen tcp:7007
     netsvc run echo --listen tcp:7007 --log-format json
+
+C{netsvc run --config FILE} is short for C{netsvc run netsvc --config FILE}.
 """
 
 from __future__ import annotations
@@ -17,7 +19,7 @@ import pwd
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
-from typing import Any, TextIO
+from typing import Any
 
 from twisted.application.service import ServiceMaker
 from twisted.python import usage
@@ -30,8 +32,9 @@ from netsvc.daemon import logs
 
 __all__ = ["RunOptions", "main"]
 
-#: The log formats of C{--log-format}.
-LOG_FORMATS: dict[str, Callable[[TextIO | None], object]] = {
+#: The log formats of C{--log-format}; without it a configuration file may say.
+LOG_FORMATS: dict[str | None, Callable[..., object]] = {
+    None: logs.configured,
     "text": logs.text,
     "json": logs.json,
 }
@@ -48,7 +51,10 @@ _UNLISTED = {
 class RunOptions(TwistdOptions):
     """twistd's options over a fixed list of services."""
 
-    longdesc = "'netsvc run SERVICE --help' lists a service's own options."
+    longdesc = (
+        "'netsvc run SERVICE --help' lists a service's own options. 'netsvc run"
+        " --config FILE' runs what a configuration file asks for."
+    )
 
     def __init__(self) -> None:
         """Begin with what differs from twistd."""
@@ -56,6 +62,7 @@ class RunOptions(TwistdOptions):
         self["pidfile"], self.defaults["pidfile"] = "", None
         self["nodaemon"] = True
         self["log-format"] = None
+        self["log-level"] = None
 
     @staticmethod
     def _getPlugins(interface: object, package: object = None) -> Iterable[Any]:
@@ -71,6 +78,13 @@ class RunOptions(TwistdOptions):
             raise usage.UsageError(f"--log-format: {name!r} is neither text nor json")
         self["log-format"] = name
 
+    def opt_log_level(self, name: str) -> None:
+        """What to log: debug, info (the default), warn, error or critical."""
+        if name not in logs.LEVELS:
+            levels = ", ".join(logs.LEVELS)
+            raise usage.UsageError(f"--log-level: {name!r} is none of {levels}")
+        self["log-level"] = name
+
     def opt_version(self) -> None:
         """Print netsvc's version and exit."""
         print(f"netsvc {__version__}")
@@ -81,7 +95,7 @@ class RunOptions(TwistdOptions):
 
         @raise usage.UsageError: one of them is wrong, or no known service is named.
         """
-        words = list(options or ())
+        words = self._with_service(list(options or ()))
         try:
             _, rest = getopt.getopt(words, self.shortOpt, self.longOpt)
         except getopt.error as error:
@@ -104,6 +118,17 @@ class RunOptions(TwistdOptions):
         except KeyError as error:
             # What pwd and grp raise for --uid and --gid, and twistd lets through.
             raise usage.UsageError(f"no such user or group: {error.args[0]}") from None
+
+    def _with_service(self, words: list[str]) -> list[str]:
+        """Name the service that takes C{--config}, where no service is named."""
+        for place, word in enumerate(words):
+            if word.partition("=")[0] == "--config":
+                try:
+                    _, rest = getopt.getopt(words[:place], self.shortOpt, self.longOpt)
+                except getopt.error:
+                    return words  # it will be seen again
+                return words if rest else [*words[:place], "netsvc", *words[place:]]
+        return words
 
     def _own_first(self, service: ServiceMaker, after: list[str]) -> list[str]:
         """Move the options of this class in C{after} in front of the service's name.
@@ -139,14 +164,15 @@ class RunOptions(TwistdOptions):
         """
         file = None if self["logfile"] == "-" else self["logfile"]
         other = self["syslog"] or self["logger"]
-        if self["log-format"] and other:
-            raise usage.UsageError("--log-format cannot go with --syslog or --logger")
+        for ours in ("log-format", "log-level"):
+            if self[ours] and other:
+                raise usage.UsageError(f"--{ours} cannot go with --syslog or --logger")
         if not (self["nodaemon"] or file or other):
             raise usage.UsageError("--daemonize needs --logfile or --syslog")
         super().postOptions()
         if not other:
-            make = LOG_FORMATS[self["log-format"] or "text"]
-            self["logger"] = partial(make, file and _append(file))
+            make = LOG_FORMATS[self["log-format"]]
+            self["logger"] = partial(make, file and _append(file), self["log-level"])
 
     def getSynopsis(self) -> str:
         """The first line of the help text, to which a service adds its own name."""
@@ -164,10 +190,10 @@ class RunOptions(TwistdOptions):
         return text
 
 
-def _append(name: str) -> TextIO:
+def _append(name: str) -> logs.LogFile:
     """Open a log file; it stays open as long as the process lives."""
     try:
-        return open(name, "a", encoding="utf-8")
+        return logs.LogFile(name)
     except OSError as error:
         raise usage.UsageError(f"--logfile {name}: {error.strerror}") from None
 

@@ -75,6 +75,7 @@ class ServiceProtocol(Protocol):
     A stream connection whose life L{Connections} watches.
 
     @ivar received: The bytes received so far. Subclasses count them.
+    @ivar began: When the connection was made.
     @ivar since: When the last progress was seen.
     @ivar held: Whether it is we who keep it from being read, so that its silence
         means nothing.
@@ -84,6 +85,7 @@ class ServiceProtocol(Protocol):
     transport: Any
     host: str | None
     received = 0
+    began = 0.0
     since = 0.0
     held = False
     _progress = 0
@@ -112,6 +114,14 @@ class ServiceProtocol(Protocol):
     def progress(self) -> int:
         """Give a number that changes when bytes come in or go out."""
         return self.received * 2 - pending(self.transport)
+
+    def describe(self) -> str:
+        """
+        Say in a few words what the connection is for, for who looks at them all.
+
+        @return: Text that may have come from a stranger.
+        """
+        return ""
 
     def close(self) -> None:
         """
@@ -189,6 +199,7 @@ class Connections:
     @ivar ended: How many were ended by us, by reason: C{idle-timeout},
         C{handshake-timeout}, C{close-timeout}, C{drain-timeout}.
     @ivar accepted: How many were admitted so far.
+    @ivar received: The bytes that came over those that have ended.
     """
 
     _log = Logger()
@@ -204,12 +215,12 @@ class Connections:
         """
         self._service = service
         self.limits = limits
-        self._timeouts = timeouts
         self._reactor = reactor
         self.now = reactor.seconds
         self.live: dict[Any, None] = {}
         self.ended: Counter[str] = Counter()
         self.accepted = 0
+        self.received = 0
         self._sweeping = task.LoopingCall(self.sweep)
         self._sweeping.clock = reactor
         self._refusals = OncePer(LOG_INTERVAL, reactor.seconds)
@@ -218,6 +229,15 @@ class Connections:
         self._drain_from = 0.0
         self._attended: dict[Any, None] = {}
         self._sweeps = 0
+        self.change(timeouts)
+
+    def change(self, timeouts: Timeouts) -> None:
+        """
+        Go by other timeouts from now on, also for those who are connected.
+
+        @param timeouts: Who is ended.
+        """
+        self._timeouts = timeouts
         longest = min(timeouts.idle / IDLE_SWEEPS, LONGEST_SWEEP)
         # 0: only when draining, for there is nothing to see.
         self._look_every = max(1, int(longest / SWEEP)) if timeouts.idle else 0
@@ -249,7 +269,7 @@ class Connections:
     def add(self, connection: ServiceProtocol) -> None:
         """Watch a connection."""
         self.accepted += 1
-        connection.since = self.now()
+        connection.began = connection.since = self.now()
         self.live[connection] = None
         if connection._handshaking:
             self.attend(connection)
@@ -267,12 +287,17 @@ class Connections:
     def remove(self, connection: ServiceProtocol) -> None:
         """Forget a connection."""
         self.live.pop(connection, None)  # absent if it was never connected
+        self.received += connection.received
         self._attended.pop(connection, None)
         self.limits.release(connection.host or "")
         if not self.live:
             empty, self._empty = self._empty, []
             for waiting in empty:
                 waiting.callback(None)
+
+    def all_received(self) -> int:
+        """Give the bytes that have come over all connections so far."""
+        return self.received + sum(int(each.received) for each in self.live)
 
     # Watching.
 
@@ -308,7 +333,9 @@ class Connections:
                     self._check(connection, now)
             except Exception:
                 # Of this one alone: the others' timeouts depend on the sweep.
-                self._log.failure("while looking at a connection")
+                self._log.failure(
+                    "while looking at a connection", event="internal-error"
+                )
 
     def _check(self, connection: ServiceProtocol, now: float) -> None:
         """End a connection if its time is up."""

@@ -101,13 +101,22 @@ class RateTable:
         """
         if max_sources < 1:
             raise ValueError("max_sources must be at least 1")
-        self._interval = 1.0 / rate.per_second
-        # A little slack, so that rounding does not cost a bucket its last token.
-        self._tolerance = (rate.burst + 2**-10) * self._interval
+        self.change(rate)
         self._max_sources = max_sources
         self._current: dict[Hashable, float] = {}
         self._previous: dict[Hashable, float] = {}
         self.refused = 0
+
+    def change(self, rate: Rate) -> None:
+        """Go by another rate from now on; a bucket is as empty in time as before.
+
+        One that is emptier than a bucket of the new rate can be starts full.
+
+        @param rate: the bucket of each source.
+        """
+        self._interval = 1.0 / rate.per_second
+        # A little slack, so that rounding does not cost a bucket its last token.
+        self._tolerance = (rate.burst + 2**-10) * self._interval
 
     def __len__(self) -> int:
         """Give the number of sources held, in both generations."""
@@ -153,6 +162,23 @@ class RateTable:
         return False
 
 
+def changed_table(
+    table: RateTable | None, rate: Rate | None, max_sources: int = MAX_SOURCES
+) -> RateTable | None:
+    """Give the table for another rate: the same one, changed, where there was one.
+
+    @param table: the table that was used; C{None} for none.
+    @param rate: the new rate; C{None} is no limit.
+    @param max_sources: for a new table, see L{RateTable}.
+    """
+    if rate is None:
+        return None
+    if table is None:
+        return RateTable(rate, max_sources)
+    table.change(rate)
+    return table
+
+
 MAX_CONNECTIONS_REACHED: Final = "max-connections"
 MAX_PER_SOURCE_REACHED: Final = "max-connections-per-source"
 CONNECTION_RATE_REACHED: Final = "connection-rate"
@@ -185,14 +211,27 @@ class ConnectionLimits:
         """
         self._max_connections = max_connections
         self._max_per_source = max_per_source
-        self._rates = (
-            None
-            if new_per_source_rate is None
-            else RateTable(new_per_source_rate, max_sources)
-        )
+        self._max_sources = max_sources
+        self._rates = changed_table(None, new_per_source_rate, max_sources)
         self._per_source: dict[str | bytes, int] = {}
         self.live = 0
         self.refused: Counter[str] = Counter()
+
+    def change(
+        self, max_connections: int, max_per_source: int, rate: Rate | None
+    ) -> None:
+        """Go by other limits from now on; who is admitted already stays.
+
+        @param max_connections: as for a new one; so are the others.
+        """
+        self._max_connections = max_connections
+        self._max_per_source = max_per_source
+        self._rates = changed_table(self._rates, rate, self._max_sources)
+
+    @property
+    def max_connections(self) -> int:
+        """How many live connections there may be; 0 means no limit."""
+        return self._max_connections
 
     @property
     def sources(self) -> int:

@@ -4,114 +4,81 @@ The listening sockets of a service: bound before it starts, or not at all.
 Everything is bound in C{privilegedStartService}, so that ports below 1024 work
 with C{twistd --uid}, and so that a port in use ends the process with one line
 and status 1 instead of leaving it running without a listener.
+
+While it runs, other listen strings can be prepared (L{Listeners.prepare}). A socket
+whose place stays is kept: it is never closed, so that nobody is refused; what it
+serves is exchanged, so that certificates are read again.
 """
 
 from __future__ import annotations
 
-import os
-import socket
-from collections.abc import Callable, Sequence
-from pathlib import Path
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
-from OpenSSL.crypto import Error as CryptoError
-from OpenSSL.SSL import Error as SSLError
 from twisted.application.service import Service
 from twisted.internet import defer
-from twisted.internet.endpoints import serverFromString
-from twisted.internet.error import CannotListenError, InvalidAddressError
 from twisted.internet.interfaces import IListeningPort, IProtocolFactory
 from twisted.logger import Logger
-from twisted.python.failure import Failure
 
+from netsvc.daemon.binding import (
+    Binder,
+    DatagramFactory,
+    ListenError,
+    name_of,
+    reason,
+)
+from netsvc.daemon.changes import Changes, ReloadError
 from netsvc.daemon.lifecycle import refuse
-from netsvc.daemon.listen import Listen, show
+from netsvc.daemon.listen import Listen, matched
 from netsvc.multiplex import multiplexed
-from netsvc.multiplex.datagram import MAX_DATAGRAM
+
+__all__ = ["Bound", "DatagramFactory", "ListenError", "Listeners", "StreamFactory"]
 
 #: Makes the factory of a stream, given its transport (C{tcp}, C{tls}, C{unix}).
 StreamFactory = Callable[[str], IProtocolFactory]
 
-#: Makes the protocol of a UDP port.
-DatagramFactory = Callable[[], Any]
 
-
-class ListenError(Exception):
-    """A listen string could not be bound; its text is one line for operators."""
-
-
-def _reason(listen: Listen, error: BaseException) -> str:
-    """Say in a few words why something could not be bound."""
-    if isinstance(error, CannotListenError):
-        error = error.socketError
-    if isinstance(error, OSError) and error.strerror:
-        # Of a UNIX socket's lock it is a process id.
-        named = isinstance(error.filename, str) and listen.kind != "unix"
-        return error.strerror + (f": {error.filename}" if named else "")
-    if listen.kind == "systemd" and isinstance(error, LookupError):
-        return "systemd has passed no such socket"
-    if isinstance(error, (CryptoError, SSLError)):
-        # A list of library, function and reason; the last one is the outermost.
-        reasons = [each[-1] for each in error.args[0]] if error.args else []
-        return f"its key or certificate cannot be used ({', '.join(reasons[-1:])})"
-    if isinstance(error, InvalidAddressError):
-        return f"'{error.address}' is no IPv4 or IPv6 address"
-    return str(error) or type(error).__name__
-
-
-class _Adopter:
+@dataclass(eq=False)
+class Bound:
     """
-    Stands in for the reactor under C{systemd:} endpoints, which know streams
-    only: what kind a socket is, is asked of the socket.
+    A listen string that is bound.
+
+    @ivar listen: The string.
+    @ivar port: The port.
+    @ivar served: The factory or the UDP protocol that serves it, without the TLS
+        that the string may put in between.
     """
 
-    def __init__(self, mux: Any, datagram: DatagramFactory) -> None:
-        self._mux = mux
-        self._datagram = datagram
-
-    def adoptStreamPort(self, fd: int, family: int, factory: Any) -> Any:
-        """Listen on the unit's socket, stream or datagram."""
-        with socket.socket(fileno=os.dup(fd)) as skt:
-            family, kind = skt.family, skt.type
-        if kind == socket.SOCK_DGRAM:
-            return self._mux.adoptDatagramPort(
-                fd, family, self._datagram(), MAX_DATAGRAM
-            )
-        return self._mux.adoptStreamPort(fd, family, factory)
+    listen: Listen
+    port: Any
+    served: Any
 
 
-def _name(address: Any) -> str:
-    """Show an address as it is usually written."""
-    host, port = getattr(address, "host", None), getattr(address, "port", None)
-    if host is None or port is None:
-        name = getattr(address, "name", b"") or b""
-        return name.decode("utf-8", "replace") if isinstance(name, bytes) else name
-    return show(host, port)
-
-
-def _check_certificates(listen: Listen) -> None:
+class Relisten(Changes):
     """
-    Refuse a C{tls:} string without certificates: Twisted would listen, and fail
-    every handshake.
+    Other listen strings.
 
-    @raise ListenError: if its directory has none.
+    @ivar bound: What will be bound, in the order of the strings.
     """
-    path = listen.arguments[0] if listen.arguments else listen.named.get("path", "")
-    if not any(Path(path).glob("*.pem")):
-        raise ListenError(
-            f"there is no certificate, *.pem, in the directory '{path}'"
-            " (for a key and a certificate in two files use ssl:)"
-        )
+
+    def __init__(self) -> None:
+        """Begin with nothing."""
+        super().__init__()
+        self.bound: list[Bound] = []
 
 
 class Listeners(Service):
     """
     Binds listen strings and holds the ports.
 
-    @ivar ports: The bound ports, in the order of the strings.
+    @cvar renews: Whether a kept port's factory is made again at each reload, and not
+        only if its transport is another one.
+    @ivar bound: What is bound, in the order of the strings.
     """
 
     _log = Logger()
+    renews = False
 
     def __init__(
         self,
@@ -129,18 +96,42 @@ class Listeners(Service):
         @param reactor: The reactor; by default the global one.
         """
         self._service = service
-        self._listens = listens
+        self._listens = tuple(listens)
         self._stream = stream
         self._datagram = datagram
         self._reactor = reactor
-        self.ports: list[IListeningPort] = []
-        self._closed: list[IListeningPort] = []
+        self.bound: list[Bound] = []
+        self._turned_away = 0
+
+    @property
+    def ports(self) -> list[IListeningPort]:
+        """The bound ports, in the order of the strings."""
+        return [bound.port for bound in self.bound]
 
     @property
     def turned_away(self) -> int:
         """How many connections were closed for want of a descriptor so far."""
-        ports = self._closed + self.ports
-        return sum(getattr(port, "refused", 0) for port in ports)
+        live = sum(getattr(port, "refused", 0) for port in self.ports)
+        return self._turned_away + live
+
+    @property
+    def listens(self) -> list[Listen]:
+        """The listen strings of L{ports}, in the same order."""
+        return [bound.listen for bound in self.bound]
+
+    def serves(self, served: Any) -> bool:
+        """Tell whether a factory or a UDP protocol serves a port that is bound."""
+        return any(bound.served is served for bound in self.bound)
+
+    def make_stream(self, listen: Listen) -> IProtocolFactory:
+        """Make the factory of a stream; for subclasses that need all of the string."""
+        return self._stream(listen.transport)
+
+    def _bind(self, binder: Binder, listen: Listen) -> Bound:
+        """Bind one listen string."""
+        stream = None if listen.kind == "udp" else self.make_stream(listen)
+        port, served = binder.bind(listen, stream, self._datagram)
+        return Bound(listen, port, served)
 
     def privilegedStartService(self) -> None:
         """
@@ -150,62 +141,147 @@ class Listeners(Service):
             stderr, which makes the exit status 1. Nothing is left bound.
         """
         super().privilegedStartService()
-        if self.ports:
+        if self.bound:
             return
-        mux = multiplexed(self._reactor)
+        binder = Binder(multiplexed(self._reactor))
         for listen in self._listens:
             try:
-                self.ports.append(self._bind(mux, listen))
+                self.bound.append(self._bind(binder, listen))
             except Exception as e:
                 self.stop_listening()
-                refuse(
-                    f"{self._service}: cannot listen on {listen}: {_reason(listen, e)}"
-                )
+                problem = f"cannot listen on {listen}: {reason(listen, e)}"
+                refuse(listen.blame(self._service, problem))
 
     def startService(self) -> None:
         """Bind (C{twist} has no privileged phase), and say what is bound."""
         self.privilegedStartService()
         super().startService()
-        for listen, port in zip(self._listens, self.ports, strict=True):
+        self._say_listening(self.bound)
+
+    def _say_listening(self, bound: Iterable[Bound]) -> None:
+        for each in bound:
             self._log.info(
                 "{service} listens on {listen} ({address})",
                 service=self._service,
-                listen=str(listen),
-                address=_name(port.getHost()),
+                listen=str(each.listen),
+                address=name_of(each.port.getHost()),
                 event="listening",
             )
 
-    def _bind(self, mux: Any, listen: Listen) -> Any:
-        """Bind one listen string."""
-        if listen.kind == "udp":
-            interface = listen.named.get("interface", "")
-            return mux.listenUDP(listen.port, self._datagram(), interface, MAX_DATAGRAM)
-        reactor = _Adopter(mux, self._datagram) if listen.kind == "systemd" else mux
-        if listen.kind == "tls":
-            _check_certificates(listen)
-        endpoint = serverFromString(reactor, listen.endpoint)
-        bound: list[Any] = []
-        endpoint.listen(self._stream(listen.transport)).addBoth(bound.append)
-        if not bound:
-            raise ListenError("it does not bind at once")
-        if isinstance(bound[0], Failure):
-            bound[0].raiseException()
-        return bound[0]
+    # Other listen strings.
 
-    def stop_listening(self) -> defer.Deferred[Any]:
+    def prepare(self, listens: Sequence[Listen], key: str = "listen") -> Relisten:
         """
-        Close all ports; what is connected stays connected.
+        Prepare to listen on other strings, or to read the files of the same ones again.
+
+        What is new is bound, and not accepted from before the commit. What is gone is
+        closed by the commit, after those who wait there are accepted; connections stay.
+
+        @param listens: What to listen on.
+        @param key: The setting that they come from.
+        @raise CombinedReloadError: One cannot be bound, or its files not be used.
+        """
+        binder = Binder(multiplexed(self._reactor))
+        now = [each.listen for each in self.bound]
+        kept = {new: self.bound[old] for new, old in matched(now, listens).items()}
+        removed = [each for each in self.bound if each not in kept.values()]
+        added: list[Bound] = []
+        changes = Relisten()
+        after = changes.bound
+        with changes:
+            changes.on_abandon(lambda: _close(added))
+            for number, listen in enumerate(listens):
+                with changes.part():
+                    try:
+                        old = kept.get(number)
+                        if old is not None:
+                            after.append(self._keep(binder, listen, old, changes))
+                        else:
+                            bound = self._bind(binder, listen)
+                            bound.port.stopReading()
+                            added.append(bound)
+                            after.append(bound)
+                    except Exception as e:
+                        problem = f"cannot listen on {listen}: {reason(listen, e)}"
+                        raise ReloadError(key, problem, listen.origin) from None
+            changes.on_commit(lambda: self._changed(after, added, removed))
+        return changes
+
+    def _keep(
+        self, binder: Binder, listen: Listen, old: Bound, changes: Changes
+    ) -> Bound:
+        """Prepare that a socket goes on, under the same string or another."""
+        port, served = old.port, old.served
+        if listen.kind == "udp" or not hasattr(port, "factory"):
+            return Bound(listen, port, served)
+        other = listen.transport != old.listen.transport
+        if other or self.renews:
+            served = self.make_stream(listen)
+        if other or self.renews or listen.transport == "tls":
+            factory = binder.layered(listen, served)
+            changes.on_commit(lambda: _exchange(port, factory))
+        return Bound(listen, port, served)
+
+    def _changed(
+        self, after: list[Bound], added: list[Bound], removed: list[Bound]
+    ) -> None:
+        """Go by what was prepared."""
+        self.bound = after
+        self._listens = tuple(each.listen for each in after)
+        for each in added:
+            each.port.startReading()
+        self._say_listening(added)
+        for each in removed:
+            accept_waiting = getattr(each.port, "accept_waiting", None)
+            if accept_waiting is not None:
+                accept_waiting()
+            self._log.info(
+                "{service} listens no more on {listen}",
+                service=self._service,
+                listen=str(each.listen),
+                event="listening-ended",
+            )
+        self._count(removed)
+        _close(removed)
+
+    def _count(self, bound: Iterable[Bound]) -> None:
+        """Keep what ports have counted that are about to be closed."""
+        self._turned_away += sum(getattr(each.port, "refused", 0) for each in bound)
+
+    # The end.
+
+    def stop_listening(
+        self, keep: Callable[[Listen], bool] = lambda listen: False
+    ) -> defer.Deferred[Any]:
+        """
+        Close ports; what is connected stays connected.
+
+        @param keep: Tells which ones stay open; by default none.
 
         @return: A Deferred that fires when they are closed.
         """
-        ports, self.ports = self.ports, []
-        self._closed += ports
-        return defer.DeferredList(
-            [defer.maybeDeferred(port.stopListening) for port in ports],
-            consumeErrors=True,
-        )
+        bound = [each for each in self.bound if not keep(each.listen)]
+        self.bound = [each for each in self.bound if keep(each.listen)]
+        self._count(bound)
+        return _close(bound)
 
     def stopService(self) -> defer.Deferred[Any]:
         """Close all ports."""
         super().stopService()
         return self.stop_listening()
+
+
+def _close(bound: Iterable[Bound]) -> defer.Deferred[Any]:
+    """Close ports; fires when they are closed, and never fails."""
+    return defer.DeferredList(
+        [defer.maybeDeferred(each.port.stopListening) for each in bound],
+        consumeErrors=True,
+    )
+
+
+def _exchange(port: Any, factory: Any) -> None:
+    """Let a bound port serve something else from now on."""
+    old = port.factory
+    factory.doStart()
+    port.factory = factory
+    old.doStop()

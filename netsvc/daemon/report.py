@@ -19,6 +19,8 @@ MAX_ROWS: Final = 500
 
 COUNTER: Final = "counter"
 GAUGE: Final = "gauge"
+#: A gauge that does not add up: of several processes' values the least counts.
+STATE: Final = "state"
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +85,7 @@ class Family:
     A metric with all its values.
 
     @ivar name: Its name, without C{netsvc_} and without C{_total}.
-    @ivar kind: L{COUNTER} or L{GAUGE}.
+    @ivar kind: L{COUNTER}, L{GAUGE} or L{STATE}.
     @ivar help: What it is, with its unit, in one sentence.
     @ivar samples: The values.
     """
@@ -100,7 +102,8 @@ class Table:
     Something to look at: backends, rooms, upstream servers.
 
     @ivar title: Its heading.
-    @ivar columns: Headings of the columns.
+    @ivar columns: Headings of the columns. One that ends in C{(B)} has bytes, in C{(s)}
+        seconds, in C{(ms)} milliseconds: such cells are numbers. C{State} has a word.
     @ivar rows: At most L{MAX_ROWS}; each cell is text or a number.
     @ivar total: How many rows there would be.
     """
@@ -170,6 +173,9 @@ class Snapshot:
     @ivar reloads: How often the configuration was read again, by result: C{ok},
         C{failed}.
     @ivar log_write_errors: Lines of the log that were lost.
+    @ivar resident: Bytes of memory in all, shared ones too (VmRSS).
+    @ivar max_descriptors: How many file descriptors it may have open.
+    @ivar log_suppressed: Lines of the log that were left out because they repeat.
     """
 
     worker: int
@@ -185,3 +191,6 @@ class Snapshot:
     descriptors: int
     reloads: dict[str, int]
     log_write_errors: int
+    resident: int = 0
+    max_descriptors: int = 0
+    log_suppressed: int = 0

@@ -12,22 +12,10 @@ from typing import Any, Protocol
 
 from twisted.internet import defer
 
+from netsvc.daemon.changes import CombinedReloadError, ReloadError
 from netsvc.daemon.report import ServiceReport
 
-
-class ReloadError(Exception):
-    """
-    New settings that a service cannot use.
-
-    @ivar key: The setting, such as C{tls_certificate}; empty if it is about none.
-    @ivar problem: What is wrong, in one line for operators.
-    """
-
-    def __init__(self, key: str, problem: str) -> None:
-        """Say what is wrong with which setting."""
-        super().__init__(f"{key}: {problem}" if key else problem)
-        self.key = key
-        self.problem = problem
+__all__ = ["Change", "CombinedReloadError", "NetService", "ReloadError"]
 
 
 class Change(Protocol):
@@ -45,9 +33,11 @@ class NetService(Protocol):
     A service, beside L{twisted.application.service.IService}.
 
     @ivar service: Its name, such as C{netsvc-echo}.
+    @ivar settings: What it goes by now.
     """
 
     service: str
+    settings: Any
 
     def drain(self, timeout: float) -> defer.Deferred[None]:
         """Accept nothing new, let what is in flight finish, and cut the rest then."""
@@ -58,9 +48,12 @@ class NetService(Protocol):
     def report(self) -> ServiceReport:
         """Tell what is going on, for metrics and for people."""
 
-    def prepare(self, settings: Any) -> Change:
+    def prepare(self, settings: Any) -> Change | defer.Deferred[Change]:
         """
-        Prepare other settings of the same class, or the same ones again.
+        Prepare other settings of the same class, or the same ones again: then the
+        files that they name are read again.
 
+        @return: The change, or a Deferred of it where something has to be looked up.
         @raise ReloadError: They cannot be used; nothing has changed.
+        @raise CombinedReloadError: The same, for several reasons.
         """

@@ -24,19 +24,9 @@ from collections.abc import Iterator
 from dataclasses import MISSING, dataclass, field, fields, replace
 from typing import Any, Final
 
-from netsvc.daemon.kinds import (
-    Choice,
-    Count,
-    Duration,
-    FilePath,
-    Flag,
-    Kind,
-    Parsed,
-    RateLimit,
-    Size,
-    Text,
-)
+from netsvc.daemon.kinds import Choice, FilePath, Flag, Kind, Parsed, Text
 from netsvc.daemon.limits import Rate
+from netsvc.daemon.quantities import Count, Duration, RateLimit, Size
 
 __all__ = [
     "Choice",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import socket
+import threading
 from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
@@ -16,6 +18,9 @@ from netsvc.dns.servers import MAX_SERVERS, Server
 
 #: Seconds that the system may take for one name.
 TIMEOUT = 10.0
+
+#: Seconds that it may take for all names together while a service starts.
+START_TIMEOUT = 5.0
 
 
 @implementer(IResolutionReceiver)
@@ -65,3 +70,51 @@ async def with_addresses(
         for address in addresses:
             found[replace(server, host=address)] = None
     return tuple(found)[:MAX_SERVERS]
+
+
+def with_addresses_now(
+    servers: Iterable[Server], timeout: float = START_TIMEOUT
+) -> tuple[Server, ...]:
+    """
+    Do the same as L{with_addresses} before the reactor runs, and wait for it.
+
+    @param timeout: Seconds for all names together.
+    @raise NoServers: A name has no address, or the time is up: the system may ask a
+        server that does not answer, perhaps the one that is about to start.
+    """
+    servers = tuple(servers)
+    found: dict[Server, OSError | list[str]] = {
+        server: [server.host] for server in servers if server.is_address
+    }
+
+    def look_up() -> None:
+        for server in servers:
+            if server not in found:
+                found[server] = _look_up(server)
+
+    if len(found) < len(servers):
+        # The system's resolver cannot be told how long it may take.
+        thread = threading.Thread(target=look_up, daemon=True)
+        thread.start()
+        thread.join(timeout)
+    known: dict[Server, None] = {}
+    for server in servers:
+        addresses = found.get(server)
+        if addresses is None:
+            text = f"the address of {server.host} was not found in {timeout:g} s"
+            raise NoServers(f"{server}: {text}")
+        if isinstance(addresses, OSError):
+            raise NoServers(f"{server}: {addresses.strerror or addresses}")
+        known.update((replace(server, host=address), None) for address in addresses)
+    return tuple(known)[:MAX_SERVERS]
+
+
+def _look_up(server: Server) -> OSError | list[str]:
+    """Ask the system for the addresses of a server."""
+    try:
+        found = socket.getaddrinfo(server.host, server.port, type=socket.SOCK_STREAM)
+    except OSError as error:
+        return error
+    except UnicodeError:
+        return OSError(f"{server.host} is no name")
+    return [str(each[4][0]) for each in found]

@@ -19,6 +19,7 @@ from typing import Final
 from netsvc.dns import rrtypes
 from netsvc.dns.chain import on_chain
 from netsvc.dns.codes import ANSWERS, CD, NXDOMAIN
+from netsvc.dns.errors import BadChain
 from netsvc.dns.names import is_within
 from netsvc.dns.result import Question, Record
 from netsvc.dns.stored import Packed, Stored
@@ -202,7 +203,11 @@ class Cache:
             self.counts["not-an-answer"] += 1
             return None
         dnssec = bool(key[-1] & _DO)
-        records = on_chain(records, question)
+        try:
+            records = on_chain(records, question)
+        except BadChain:
+            self.counts["not-an-answer"] += 1
+            return None
         negative = rcode == NXDOMAIN or not _has(records, question.rtype)
         life = self.limits.ttl if ttl is None else min(ttl, self.limits.ttl)
         soa = None

@@ -8,7 +8,8 @@ may put others beside them, and who believes those is poisoned (dns.md, rule 9).
 from __future__ import annotations
 
 from netsvc.dns import rrtypes
-from netsvc.dns.names import MAX_NAME, is_within
+from netsvc.dns.errors import BadChain
+from netsvc.dns.names import MAX_NAME, is_within, to_text
 from netsvc.dns.result import Question, Record
 
 #: Aliases that are followed.
@@ -24,8 +25,11 @@ def on_chain(records: tuple[Record, ...], question: Question) -> tuple[Record, .
     @param records: The answer section.
     @param question: The question; its name in any case.
     @return: The records of its class on the chain, aliases first, each RRset followed
-        by its signatures. The chain ends where the type is found, where there is no
-        alias, at a loop, and after L{MAX_CHAIN} aliases.
+        by its signatures. The chain ends where the type is found, and where there is
+        no alias.
+    @raise BadChain: The aliases go round in a circle, are more than L{MAX_CHAIN}, or
+        are not those that a DNAME beside them makes: what is at the end of them is
+        not known, and that is not the same as "no data".
     """
     name, wanted, rclass = question
     for owner, rtype, rc, _, _ in records:
@@ -47,9 +51,8 @@ def _follow(
             if record.rtype == rrtypes.DNAME:
                 dnames.append(record)
     chain: list[Record] = []
-    seen = set()
-    for _ in range(MAX_CHAIN + 1):
-        seen.add(name)
+    seen = {name}
+    while True:
         here = by_owner.get(name, [])
         found = _rrset(here, wanted)
         if found or wanted == rrtypes.ANY:
@@ -63,14 +66,17 @@ def _follow(
             if target is None:
                 break  # the name would be too long (RFC 6672 section 2.2)
             if alias and alias[0].rdata.lower() != target:
-                break  # the alias is not what the DNAME makes
+                raise BadChain(f"{to_text(name)} is not the alias that its DNAME makes")
         elif not alias:
             break
         else:
             target = alias[0].rdata.lower()
         chain += alias
         if target in seen:
-            break
+            raise BadChain(f"they come back to {to_text(target)}")
+        if len(seen) > MAX_CHAIN:
+            raise BadChain(f"they are more than {MAX_CHAIN}")
+        seen.add(target)
         name = target
     return tuple(dict.fromkeys(chain))
 

@@ -7,6 +7,8 @@ What is said between one lookup and one server: the rules of acceptance.
       over TCP, once (rule 10).
     - FORMERR, NOTIMP or BADVERS to a query with EDNS: once again without it, from a
       server that is not known to speak it (RFC 6891 section 6.2.2).
+    - Many datagrams that are no acceptable replies: the same server over TCP at once,
+      for the right reply may have found the socket's buffer full.
     - The question came back in other letters, or a cookie is missing that was to be
       expected: the same server over TCP, where nobody can forge, tells whether
       that is the server's way.
@@ -69,6 +71,7 @@ MISSING_COOKIE = "missing-cookie"
 TRUNCATED = "truncated"
 NO_EDNS = "without-edns"
 TRAILING = "trailing-bytes"
+FLOODED = "flooded"
 
 
 class Conversation:
@@ -83,6 +86,7 @@ class Conversation:
         "_bare",
         "_cookie_tries",
         "_lookup",
+        "_mismatches",
         "_mixes_case",
         "_refused_edns",
         "_streamed",
@@ -104,6 +108,7 @@ class Conversation:
         self._refused_edns = False
         self._streamed = upstream.datagrams is None
         self._cookie_tries = 0
+        self._mismatches = 0
         # Where nobody can forge it serves nothing.
         self._mixes_case = lookup.engine.mixes_case and upstream.datagrams is not None
 
@@ -189,6 +194,19 @@ class Conversation:
             self._forget_pending()
         self._send(self.upstream.stream, self._lookup.engine.now())
 
+    def flooded(self) -> None:
+        """So many datagrams have come that are no replies: ask over TCP, too."""
+        if not (self._streamed or self.is_over):
+            self.upstream.memory.counts[FLOODED] += 1
+            self._over_stream(listen=True)
+
+    def _dropped(self, why: str) -> None:
+        """A datagram with the right id was no acceptable reply."""
+        self.upstream.memory.counts[why] += 1
+        self._mismatches += 1
+        if self._mismatches >= self._lookup.engine.max_mismatches:
+            self.flooded()
+
     def _forget_pending(self) -> None:
         """Expect no reply to what was asked so far."""
         pending, self.pending = self.pending, []
@@ -220,7 +238,7 @@ class Conversation:
             try:
                 message = wire.parse(whole, question)
             except FormatError:
-                memory.counts[MALFORMED] += 1
+                self._dropped(MALFORMED)
                 return
             edns = message[7]
             if (
@@ -234,7 +252,7 @@ class Conversation:
             memory.counts[FOLDED] += 1
             self._over_stream(listen=True)
         else:
-            memory.counts[verdict] += 1
+            self._dropped(verdict)
 
     def _bare_reply(self, asked: Asked, data: bytes) -> None:
         """A datagram without a question may say that it went wrong, and no more."""
@@ -246,10 +264,10 @@ class Conversation:
         try:
             message = wire.parse(data)
         except FormatError:
-            memory.counts[MALFORMED] += 1
+            self._dropped(MALFORMED)
             return
         if message.rcode not in BARE:
-            memory.counts[BARE_DATA] += 1
+            self._dropped(BARE_DATA)
         elif self._accept_cookie(asked, message.edns):
             self._judge(asked, message, data)
 
@@ -269,7 +287,7 @@ class Conversation:
         if value[:CLIENT_COOKIE] != memory.client_cookie or (
             length and not LEAST_COOKIE <= length <= MOST_COOKIE
         ):
-            memory.counts[WRONG_COOKIE] += 1
+            self._dropped(WRONG_COOKIE)
             return False
         if length:
             memory.cookie(value[CLIENT_COOKIE:])

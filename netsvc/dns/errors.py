@@ -4,6 +4,8 @@ What can go wrong with a lookup: each thing a class of its own.
     - L{InvalidName}: the question itself cannot be asked.
     - L{FormatError}: a message is malformed. It ends no lookup: a datagram is
       dropped, a stream is closed.
+    - L{BadChain}: the aliases of an answer lead nowhere. It makes that answer a
+      L{BadAliases} of its server.
     - L{LookupFailed}: there is no answer. What a lookup fails with is the most
       telling L{ServerError} of all that its servers have done, and its C{errors}
       are all of them.
@@ -34,6 +36,10 @@ class InvalidName(DNSError, ValueError):
 
 class FormatError(DNSError, ValueError):
     """A message, or a part of one, is malformed (RFC 1035 section 4)."""
+
+
+class BadChain(DNSError, ValueError):
+    """The aliases of an answer go round in a circle, or are too many."""
 
 
 class LookupFailed(DNSError):
@@ -134,6 +140,13 @@ class Truncated(ServerError):
     says = "has sent a truncated answer over a stream"
 
 
+class BadAliases(ServerError):
+    """Its answer is a chain of aliases that leads nowhere (see L{BadChain})."""
+
+    weight = 6
+    says = "has sent aliases that lead nowhere"
+
+
 class TLSFailed(ServerError):
     """TLS has failed: no handshake, or a certificate that is not to be trusted."""
 
@@ -146,6 +159,15 @@ class HTTPFailed(ServerError):
 
     weight = 6
     says = "HTTP has failed"
+
+
+class Unvalidated(ServerError):
+    """
+    Its answer can be neither proven nor refuted by DNSSEC: it has not sent the keys.
+    """
+
+    weight = 8
+    says = "has sent an answer that cannot be validated"
 
 
 class Bogus(ServerError):

@@ -159,7 +159,7 @@ class HostnameResolver:
 
         def failed(failure: Any) -> None:
             if failure.check(DNSError, CancelledError) is None:
-                self._log.failure("in a name lookup", failure=failure)
+                self._log.failure("in a name lookup", failure, event="internal-error")
             resolutionReceiver.resolutionComplete()
 
         running = Deferred.fromCoroutine(self._lookup.addresses(hostName, rtypes))

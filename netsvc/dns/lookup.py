@@ -19,6 +19,8 @@ from netsvc.dns.chain import on_chain
 from netsvc.dns.codes import RD
 from netsvc.dns.conversation import Conversation
 from netsvc.dns.errors import (
+    BadAliases,
+    BadChain,
     LookupFailed,
     NoServers,
     ServerError,
@@ -49,6 +51,8 @@ class Engine(Protocol):
     @ivar hedge: Whether another server is asked as soon as most answers of the
         first would have come.
     @ivar mixes_case: Whether the case of letters is set at random.
+    @ivar max_mismatches: After how many datagrams that are no reply to a query its
+        server is asked over TCP.
     """
 
     timeout: float
@@ -56,6 +60,7 @@ class Engine(Protocol):
     parallel: int
     hedge: bool
     mixes_case: bool
+    max_mismatches: int
 
     def now(self) -> float:
         """Give the time."""
@@ -214,13 +219,19 @@ class Lookup:
         data: bytes,
         now: float,
     ) -> None:
-        """A server has answered."""
+        """A server has answered; the next is asked if its aliases lead nowhere."""
         question = self.question
         _, flags, rcode, _, answer, authority, additional, edns, size, _ = message
+        try:
+            records = on_chain(answer, question) if answer else ()
+        except BadChain as error:
+            server = conversation.upstream.memory.server
+            self.failed(conversation, BadAliases(server, asked.transport, str(error)))
+            return
         fields = (
             question,
             rcode,
-            on_chain(answer, question) if answer else (),
+            records,
             authority,
             additional,
             flags,

@@ -96,11 +96,15 @@ class Resolver:
         self.parallel = settings.parallel
         self.hedge = settings.hedge
         self.mixes_case = settings.mix_case
+        self.max_mismatches = settings.max_mismatches
         self.now: Callable[[], float] = reactor.seconds
         self.noise = self._entropy.take
         self.set_deadline: Callable[[Timed, float], None] = self._wheel.set
         self.clear_deadline: Callable[[Timed], None] = self._wheel.clear
         self._trust: Any = None
+        if settings.authorities is not None:
+            # A file that cannot be used is a mistake also where none needs it yet.
+            self._trust = self._authorities()
         self._upstreams = {server: self._reach(server) for server in self.servers}
         self._all = list(self._upstreams.values())
 
@@ -119,7 +123,9 @@ class Resolver:
         stream = StreamCarrier(transport, memory, connect, self.now, self._wheel)
         datagrams = None
         if server.transport == UDP:
-            datagrams = UDPCarrier(self._mux, memory, self._entropy)
+            datagrams = UDPCarrier(
+                self._mux, memory, self._entropy, self.settings.max_mismatches
+            )
         return Upstream(memory, datagrams, stream)
 
     def _connect(
@@ -139,10 +145,10 @@ class Resolver:
     def _secure(self, server: Server) -> Callable[[StreamCarrier], Any]:
         """Say how connections over TLS are made."""
         # OpenSSL and h2 are loaded by those who need them.
-        from netsvc.dns.tls import TLSClient, trust_root
+        from netsvc.dns.tls import TLSClient
 
         if self._trust is None and not server.pins:
-            self._trust = trust_root(self.settings.authorities)
+            self._trust = self._authorities()
         if server.transport == TLS:
             client = TLSClient(server, self._trust, b"dot")
             return lambda carrier: client.wrap(
@@ -154,6 +160,12 @@ class Resolver:
         return lambda carrier: https.wrap(
             HTTPConnection(carrier, server, https.accepts)
         )
+
+    def _authorities(self) -> Any:
+        """Say whose signatures are trusted."""
+        from netsvc.dns.tls import trust_root
+
+        return trust_root(self.settings.authorities)
 
     # Questions.
 
@@ -306,4 +318,4 @@ class Resolver:
 
     def _mistaken(self, error: Exception) -> None:
         """The mistake is ours."""
-        self._log.failure("in a lookup")
+        self._log.failure("in a lookup", event="internal-error")

@@ -33,6 +33,9 @@ class ResolverSettings:
         first would have come.
     @ivar cookies: Whether DNS cookies are used (RFC 7873).
     @ivar mix_case: Whether the case of letters is set at random over UDP.
+    @ivar max_mismatches: After how many datagrams that are no reply to a question its
+        server is asked over TCP: somebody tries to forge the reply, and may have
+        filled the socket's buffer, so that the right one was dropped.
     @ivar max_lookups: How many lookups may be under way.
     @ivar max_waiting: How many may wait for the same one.
     @ivar authorities: Whose signatures are trusted over TLS, in a PEM file; L{None}
@@ -47,6 +50,7 @@ class ResolverSettings:
     hedge: bool = False
     cookies: bool = True
     mix_case: bool = True
+    max_mismatches: int = 100
     max_lookups: int = 10_000
     max_waiting: int = 1000
     authorities: Path | None = None

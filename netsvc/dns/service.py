@@ -6,11 +6,8 @@ order in which they start and stop.
 from __future__ import annotations
 
 import os
-import socket
 import time
 from collections import Counter
-from collections.abc import Iterable
-from dataclasses import replace
 from typing import Any
 
 from twisted.application.service import Service
@@ -18,17 +15,19 @@ from twisted.internet import defer
 from twisted.logger import Logger
 
 from netsvc.daemon import logs
+from netsvc.daemon.changes import ReloadError
 from netsvc.daemon.connections import Connections, Timeouts
 from netsvc.daemon.descriptors import connection_limit
 from netsvc.daemon.lifecycle import refuse
 from netsvc.daemon.limits import ConnectionLimits, RateTable
-from netsvc.daemon.listen import Listen
 from netsvc.daemon.listeners import Listeners
-from netsvc.dns import resolv_conf
+from netsvc.daemon.report import ServiceReport
+from netsvc.daemon.reporting import Reporting, Traffic
+from netsvc.daemon.service import Change
+from netsvc.dns import reloading, reporting
 from netsvc.dns.asking import Asks
 from netsvc.dns.cache import Cache, CacheLimits
 from netsvc.dns.cached import CachedAsks
-from netsvc.dns.errors import DNSError, InvalidName
 from netsvc.dns.forwarder.access import Access
 from netsvc.dns.forwarder.cookies import ServerCookies
 from netsvc.dns.forwarder.datagrams import ForwarderDatagrams
@@ -37,67 +36,52 @@ from netsvc.dns.forwarder.special import SpecialNames
 from netsvc.dns.forwarder.streams import ForwarderFactory
 from netsvc.dns.line.server import LineFactory
 from netsvc.dns.names import from_text
+from netsvc.dns.reloading import LISTENS, given
 from netsvc.dns.resolver import Resolver
-from netsvc.dns.resolver_settings import ResolverSettings
-from netsvc.dns.servers import MAX_SERVERS, SYSTEM, TCP, UDP, Server, parse_servers
 from netsvc.dns.settings import DNSSettings
+from netsvc.dns.upstream import Upstream, check_others, find_sources, make_upstream
 
 NAME = "netsvc-dns"
 
 #: Descriptors for sockets to upstream servers.
 _UPSTREAM_SOCKETS = 512
 
-#: The most bytes of a file with trust anchors.
-_ANCHORS_LIMIT = 256 * 1024
+#: Seconds that servers that are asked no more stay, beyond the time of a question.
+_RETIREMENT = 1.0
 
 
 class DNSService(Service):
     """
     netsvc-dns.
 
-    @ivar resolver: Asks upstream, from the start on.
+    @ivar settings: What it goes by.
+    @ivar upstream: Whom it asks, from the start on.
+    @ivar before: What was counted by what is no longer there.
     """
 
     _log = Logger()
+    service = NAME
 
     def __init__(self, settings: DNSSettings, reactor: Any) -> None:
         """
         @param settings: What is asked for.
         @param reactor: The reactor.
         """
-        self._settings = settings
+        self.settings = settings
         self._reactor = reactor
-        self._max_connections = connection_limit(
-            settings.max_connections, others=_UPSTREAM_SOCKETS
-        )
-        limits = ConnectionLimits(
-            self._max_connections,
-            settings.max_connections_per_source,
-            settings.connection_rate,
-        )
-        timeouts = Timeouts(
-            idle=settings.idle_timeout,
-            handshake=settings.handshake_timeout,
-            close=settings.close_timeout,
-        )
-        self.connections = Connections(NAME, limits, timeouts, reactor)
-        self.cache = Cache(
-            CacheLimits(
-                entries=settings.cache_entries,
-                size=settings.cache_size,
-                ttl=int(settings.max_ttl),
-                stale=int(settings.stale),
-            )
-        )
-        self.resolver: Resolver | None = None
-        self._validated: Any = None
+        self.connections = Connections(NAME, ConnectionLimits(0), Timeouts(), reactor)
+        self.use_limits()
+        self.cache = Cache(_cache_limits(settings))
+        self.upstream: Upstream | None = None
+        self._retired: dict[Upstream, Any] = {}
+        self.before: Counter[str] = Counter()
         self._asks = _Later()
         self.asks = CachedAsks(self._asks, self.cache, reactor)
         self.forwarder = Forwarder(
             self.asks,
             Access(settings.allow),
             None if settings.rate is None else RateTable(settings.rate),
-            SpecialNames(from_text(name) for name in settings.forward),
+            _special(settings),
             ServerCookies(os.urandom(16)),
             reactor.seconds,
             time.time,
@@ -106,13 +90,12 @@ class DNSService(Service):
         self.datagrams: list[ForwarderDatagrams] = []
         self.lines: list[LineFactory] = []
         self.listeners = [
-            Listeners(NAME, _given(listens), stream, self._datagram, reactor)
-            for listens, stream in (
-                (settings.dns, self._stream),
-                (settings.doh, self._https),
-                (settings.line, self._line),
+            Listeners(NAME, given(settings, key), stream, self._datagram, reactor)
+            for key, stream in zip(
+                LISTENS, (self._stream, self._https, self._line), strict=True
             )
         ]
+        self._reporting = Reporting(NAME, self.connections, lambda: self.listeners)
 
     # What listens.
 
@@ -143,61 +126,106 @@ class DNSService(Service):
         self.datagrams.append(protocol)
         return protocol
 
+    # What it goes by.
+
+    @property
+    def resolver(self) -> Resolver | None:
+        """Who asks upstream; L{None} before the start."""
+        return None if self.upstream is None else self.upstream.resolver
+
+    def use_limits(self) -> None:
+        """Go by the limits and timeouts of the settings."""
+        settings = self.settings
+        self.connections.limits.change(
+            connection_limit(settings.max_connections, others=_UPSTREAM_SOCKETS),
+            settings.max_connections_per_source,
+            settings.connection_rate,
+        )
+        self.connections.change(
+            Timeouts(
+                idle=settings.idle_timeout,
+                handshake=settings.handshake_timeout,
+                close=settings.close_timeout,
+            )
+        )
+
+    def prepare(self, settings: DNSSettings) -> defer.Deferred[Change]:
+        """
+        Prepare other settings.
+
+        @return: Fires with the change, or fails with C{CombinedReloadError}.
+        """
+        prepared = reloading.prepare(self, settings, self._reactor)
+        return defer.ensureDeferred(prepared)
+
+    def use(self, settings: DNSSettings) -> None:
+        """Go by other settings, as far as nothing has to be prepared."""
+        self.settings = settings
+        self.use_limits()
+        self.cache.limits = _cache_limits(settings)
+        self.forwarder.access.change(settings.allow)
+        self.forwarder.change(settings.rate, _special(settings))
+        self.forget_closed()
+
+    def forget_closed(self) -> None:
+        """Forget what served ports that are closed, but not what it has counted."""
+        for port in [each for each in self.datagrams if not self._serves(each)]:
+            self.before.update(_datagrams(port))
+            self.datagrams.remove(port)
+        used = {connection.factory for connection in self.connections.live}
+        for stream in [each for each in self.streams if not self._serves(each)]:
+            if stream not in used:
+                self.before["stream-queries"] += stream.received
+                self.streams.remove(stream)
+        for lines in [each for each in self.lines if not self._serves(each)]:
+            if lines not in used:
+                self.before.update(_lines(lines))
+                self.lines.remove(lines)
+
+    def _serves(self, served: Any) -> bool:
+        return any(each.serves(served) for each in self.listeners)
+
     # Whom to ask.
 
-    def _upstream(self) -> Asks:
+    def _first_upstream(self) -> Upstream:
         """
         Make what asks upstream.
 
         @raise SystemExit: It cannot be made.
         """
-        settings = self._settings
-        servers = _upstream_servers(settings.upstream)
+        settings = self.settings
         own = [port.getHost() for each in self.listeners for port in each.ports]
-        for server in servers:
-            if any(_is(server, address) for address in own):
-                refuse(f"{NAME}: --upstream: {server} is this service itself")
         try:
-            self.resolver = Resolver(
-                self._reactor,
-                servers,
-                ResolverSettings(
-                    total=settings.upstream_timeout,
-                    authorities=settings.upstream_ca,
-                ),
-            )
-        except DNSError as error:
-            refuse(f"{NAME}: --upstream-ca: {error}")
+            sources = find_sources(settings)
+            check_others(sources, own)
+            return make_upstream(sources, settings, self._reactor)
+        except ReloadError as error:
+            option = error.key.replace("_", "-")
+            refuse(f"{NAME}: --{option}: {error.problem}")
+
+    def ask(self, upstream: Upstream) -> None:
+        """Ask these from now on."""
+        self.upstream = upstream
+        self._asks.asks = upstream.asks
         self._log.info(
             "netsvc-dns asks {servers}{validation}",
-            servers=", ".join(map(str, servers)),
-            validation=", and validates" if settings.dnssec else "",
+            servers=", ".join(map(str, upstream.sources.servers)),
+            validation=", and validates" if upstream.sources.dnssec else "",
             event="upstream",
         )
-        return self._validator(servers) if settings.dnssec else self.resolver
 
-    def _validator(self, servers: tuple[Server, ...]) -> Asks:
-        """Put validation in front of the resolver."""
-        # dnspython and cryptography are loaded by those who need them.
-        from netsvc.dns.dnssec.anchors import AnchorError, parse_anchors, root_anchors
-        from netsvc.dns.validated import ValidatedAsks
+    def retire(self, upstream: Upstream) -> None:
+        """Ask these no more, once the questions that are under way are answered."""
+        wait = upstream.sources.timeout + _RETIREMENT
+        self._retired[upstream] = self._reactor.callLater(wait, self._close, upstream)
 
-        assert self.resolver is not None
-        path = self._settings.trust_anchor
-        try:
-            if path is None:
-                anchors = root_anchors()
-            else:
-                with path.open("rb") as file:
-                    text = file.read(_ANCHORS_LIMIT).decode("utf-8", "replace")
-                anchors = parse_anchors(text)
-        except OSError as error:
-            refuse(f"{NAME}: --trust-anchor: {path}: {error.strerror}")
-        except AnchorError as error:
-            refuse(f"{NAME}: --trust-anchor: {path}: {error}")
-        validated = ValidatedAsks(self.resolver, servers, anchors, self._reactor)
-        self._validated = validated
-        return validated
+    def _close(self, upstream: Upstream) -> None:
+        """Close what is retired."""
+        call = self._retired.pop(upstream)
+        if call.active():
+            call.cancel()
+        upstream.resolver.close()
+        self.before.update(upstream.counted())
 
     # IService
 
@@ -219,16 +247,18 @@ class DNSService(Service):
             with one line for operators.
         """
         self.privilegedStartService()
-        self._asks.asks = self._upstream()
+        self.ask(self._first_upstream())
         super().startService()
         for each in self.listeners:
             each.startService()
         self.connections.start()
-        if self._max_connections < self._settings.max_connections:
+        limit = self.connections.limits.max_connections
+        if limit < self.settings.max_connections:
             self._log.warn(
-                "netsvc-dns takes {limit} connections: the system allows no more"
+                "{service} takes {limit} connections: the system allows no more"
                 " open files (ulimit -Hn)",
-                limit=self._max_connections,
+                service=NAME,
+                limit=limit,
                 event="limit-lowered",
             )
 
@@ -256,11 +286,14 @@ class DNSService(Service):
         for each in self.listeners:
             yield each.stopService()
         self.connections.stop()
+        for retired in list(self._retired):
+            self._close(retired)
         if self.resolver is not None:
             self.resolver.close()
         counters = self.counters()
         self._log.info(
-            "netsvc-dns has stopped: {text}",
+            "{service} has stopped: {text}",
+            service=NAME,
             text=", ".join(f"{k}={v}" for k, v in counters.items()),
             counters=counters,
             event="stopped",
@@ -268,27 +301,22 @@ class DNSService(Service):
 
     def counters(self) -> dict[str, int]:
         """Give what was counted since the start, by name."""
-        counted: Counter[str] = Counter()
+        counted = Counter(self.before)
         counted["connections"] = self.connections.accepted
-        counted["datagrams"] = sum(port.received for port in self.datagrams)
-        counted["stream-queries"] = sum(each.received for each in self.streams)
+        counted["stream-queries"] += sum(each.received for each in self.streams)
         for port in self.datagrams:
-            port.tally()
-            counted["dropped-by-kernel"] += port.dropped
-            counted["send-failed"] += port.failed
+            counted.update(_datagrams(port))
         counted["cached"] = len(self.cache)
         counted["cache-bytes"] = self.cache.size
         for each in self.lines:
-            counted["lines"] += each.counts["lines"]
-            counted["lines-rate-limited"] += each.counts["rate-limited"]
-            counted["prohibited"] += each.counts["prohibited"]
+            counted.update(_lines(each))
+        for upstream in (*self._retired, *filter(None, [self.upstream])):
+            counted.update(upstream.counted())
         for name, number in self.forwarder.counts.items():
             counted[name] += number
         for prefix, counts in (
             ("cache", self.cache.counts),
             ("lookups", self.asks.counters),
-            ("upstream", _counters(self.resolver)),
-            ("dnssec", _counters(self._validated)),
             ("refused", self.connections.limits.refused),
             ("ended", self.connections.ended),
         ):
@@ -298,6 +326,29 @@ class DNSService(Service):
         counted["refused-descriptors"] = turned_away
         counted["log-write-errors"] = logs.write_errors
         return {name: number for name, number in counted.items() if number}
+
+    def report(self) -> ServiceReport:
+        """Tell what is going on, for metrics and for people."""
+        counted = self.counters()
+        dropped = Counter(
+            {
+                "kernel": counted.get("dropped-by-kernel", 0),
+                "send-failed": counted.get("send-failed", 0),
+            }
+        )
+        resolver = self.resolver
+        memories = (
+            []
+            if resolver is None
+            else [resolver.memory(server) for server in resolver.servers]
+        )
+        return self._reporting.report(
+            self.counters(),
+            Traffic(dropped=dropped),
+            families=reporting.families(memories, self.cache),
+            tables=(reporting.servers_table(memories),),
+            gauges=frozenset({"cached", "cache-bytes"}),
+        )
 
 
 class _Later:
@@ -310,58 +361,36 @@ class _Later:
         return self.asks.query(*arguments)
 
 
-def _counters(counting: Any) -> Counter[str]:
-    """Give the counters of what may not be there."""
-    return Counter() if counting is None else counting.counters
+def _cache_limits(settings: DNSSettings) -> CacheLimits:
+    """Give how much is kept."""
+    return CacheLimits(
+        entries=settings.cache_entries,
+        size=settings.cache_size,
+        ttl=int(settings.max_ttl),
+        stale=int(settings.stale),
+    )
 
 
-def _given(listens: Iterable[Listen | None]) -> list[Listen]:
-    return [listen for listen in listens if listen is not None]
+def _special(settings: DNSSettings) -> SpecialNames:
+    """Give what is answered here."""
+    return SpecialNames(from_text(name) for name in settings.forward)
 
 
-def _upstream_servers(texts: tuple[str, ...]) -> tuple[Server, ...]:
-    """
-    Find the servers that are asked, with their addresses.
-
-    @raise SystemExit: There is none, or one has no address.
-    """
-    try:
-        servers = parse_servers(texts, _system_servers)
-    except InvalidName as error:
-        refuse(f"{NAME}: --upstream: {error}")
-    found = dict.fromkeys(each for server in servers for each in _addresses(server))
-    return tuple(found)[:MAX_SERVERS]
+def _datagrams(port: ForwarderDatagrams) -> dict[str, int]:
+    """Give what a UDP port has counted, by name."""
+    port.tally()
+    return {
+        "datagrams": port.received,
+        "dropped-by-kernel": port.dropped,
+        "send-failed": port.failed,
+    }
 
 
-def _system_servers() -> tuple[Server, ...]:
-    """Read the system's servers."""
-    path = resolv_conf.PATH
-    try:
-        if not path.exists():
-            refuse(
-                f"{NAME}: --upstream {SYSTEM}: there is no {path}; name a server, such"
-                " as --upstream google"
-            )
-        return resolv_conf.load(path).servers
-    except OSError as error:
-        refuse(f"{NAME}: --upstream {SYSTEM}: {path}: {error.strerror}")
-
-
-def _addresses(server: Server) -> list[Server]:
-    """Look up the addresses of a server by the system's resolver, before the start."""
-    if server.is_address:
-        return [server]
-    try:
-        found = socket.getaddrinfo(server.host, server.port, type=socket.SOCK_STREAM)
-    except OSError as error:
-        refuse(f"{NAME}: --upstream: {server}: {error.strerror or error}")
-    return [replace(server, host=str(each[4][0])) for each in found]
-
-
-def _is(server: Server, address: Any) -> bool:
-    """Tell whether a server is one of our own addresses."""
-    host, port = getattr(address, "host", None), getattr(address, "port", None)
-    if server.transport not in (UDP, TCP) or server.port != port:
-        return False
-    own = ("127.0.0.1", "::1", "0.0.0.0", "::")
-    return server.host == host or (host in own[2:] and server.host in own)
+def _lines(factory: LineFactory) -> dict[str, int]:
+    """Give what a stream for people has counted, by name."""
+    counts = factory.counts
+    return {
+        "lines": counts["lines"],
+        "lines-rate-limited": counts["rate-limited"],
+        "prohibited": counts["prohibited"],
+    }

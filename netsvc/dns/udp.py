@@ -38,13 +38,15 @@ MAX_AGE = 10.0
 #: many none is replaced.
 MAX_RETIRED = 16
 
-#: Queries that may be pending at one socket: few beside its 65536 ids.
+#: Queries that may be pending at one socket, and ids of earlier ones that it remembers:
+#: few beside its 65536 ids.
 MAX_PENDING = 4096
 
 #: Bytes read of one datagram; we ask for less, and one that is cut is malformed.
 READ = 4096
 
 # What is counted here.
+LATE = "late"
 UNKNOWN_ID = "unknown-id"
 NO_SOCKET = "no-socket"
 SEND_FAILED = "send-failed"
@@ -59,6 +61,7 @@ class _Socket:
     One connected socket.
 
     @ivar pending: What was asked, by id.
+    @ivar over: Ids of queries for which no reply is expected any more.
     @ivar left: How many queries it will still take.
     @ivar born: When it was opened.
     """
@@ -68,9 +71,11 @@ class _Socket:
         "_pool",
         "_receive",
         "_socket",
+        "_strangers",
         "born",
         "fileno",
         "left",
+        "over",
         "pending",
         "send",
     )
@@ -83,6 +88,8 @@ class _Socket:
         """
         self._pool = pool
         self.pending: dict[bytes, Asked] = {}
+        self.over: set[bytes] = set()
+        self._strangers = 0
         self.left = QUERIES
         self.born = 0.0
         self._counts: Counter[str] = pool.memory.counts
@@ -108,7 +115,11 @@ class _Socket:
 
     def forget(self, asked: Asked) -> None:
         """Expect no reply to a query any more."""
-        self.pending.pop(asked.ident, None)  # type: ignore[arg-type]
+        ident: Any = asked.ident
+        self.pending.pop(ident, None)
+        if len(self.over) >= MAX_PENDING:
+            self.over.clear()
+        self.over.add(ident)
         if not self.left and not self.pending:
             self._pool.discard(self)
 
@@ -127,12 +138,29 @@ class _Socket:
                     self.broken(error)
                 return
             asked = pending.get(data[:2])
-            if asked is None:
-                self._counts[UNKNOWN_ID] += 1
-            else:
+            if asked is not None:
                 asked.conversation.datagram(asked, data)
+            elif data[:2] in self.over:
+                self._counts[LATE] += 1
+            else:
+                self._stranger()
             if self.left <= 0 and self.fileno() < 0:
                 return  # that was the last one
+
+    def _stranger(self) -> None:
+        """
+        A datagram has come with an id that was never used.
+
+        After many of them somebody is guessing: no more queries go out from this
+        port, and those that have go over TCP, too.
+        """
+        self._counts[UNKNOWN_ID] += 1
+        self._strangers += 1
+        if self._strangers >= self._pool.max_mismatches:
+            self._strangers = 0
+            self._pool.retire(self)
+            for asked in list(self.pending.values()):
+                asked.conversation.flooded()
 
     def broken(self, error: OSError) -> None:
         """The network has refused a datagram, and with it all that are pending."""
@@ -160,18 +188,24 @@ class UDPCarrier:
     Sends queries to one server over UDP.
 
     @ivar memory: What is remembered of the server.
+    @ivar max_mismatches: After how many datagrams with an unknown id the queries of
+        a socket go over TCP, too.
     """
 
     transport = UDP
     connected = True
 
-    def __init__(self, mux: Any, memory: Memory, entropy: Entropy) -> None:
+    def __init__(
+        self, mux: Any, memory: Memory, entropy: Entropy, max_mismatches: int
+    ) -> None:
         """
         @param mux: Polls sockets (C{IReactorFDSet}), and has the time.
         @param memory: Of the server, whose host is a literal address.
         @param entropy: For ids and the choice of a socket.
+        @param max_mismatches: See there.
         """
         self._mux = mux
+        self.max_mismatches = max_mismatches
         self._entropy = entropy
         self.memory = memory
         server = memory.server
@@ -212,7 +246,7 @@ class UDPCarrier:
             asked.failed(Unreachable, "too many queries are pending")
             return
         ident = noise[1:]
-        while ident in pending:
+        while ident in pending or ident in used.over:
             ident = self._entropy.take(2)
         asked.ident = ident
         asked.via = used
@@ -228,7 +262,7 @@ class UDPCarrier:
                 self._refused(used, asked, query, error)
         used.left -= 1
         if used.left <= 0 or asked.sent - used.born > MAX_AGE:
-            self._retire(used)
+            self.retire(used)
 
     def doWrite(self) -> None:
         """Send what was asked while replies were handled."""
@@ -280,7 +314,7 @@ class UDPCarrier:
             self._local = opened.local
         return opened
 
-    def _retire(self, used: _Socket) -> None:
+    def retire(self, used: _Socket) -> None:
         """Use a socket no more, unless too many wait for replies already."""
         if used.pending and len(self._retired) >= MAX_RETIRED:
             return

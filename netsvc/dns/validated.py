@@ -2,9 +2,10 @@
 Validation in front of who is asked: L{ValidatedAsks}.
 
 Each answer is judged by DNSSEC (L{netsvc.dns.dnssec.validator}). One that is bogus is
-not believed: the other servers are asked, one by one, and each is judged by keys that
-it has sent itself, so that one that lies cannot discredit another. A server that is
-found out is passed over for a while.
+not believed, nor one that nothing can be found out about though it should be signed:
+the other servers are asked, one by one, and each is judged by keys that it has sent
+itself, so that one that lies cannot discredit another. A server that is found out is
+passed over for a while.
 """
 
 from __future__ import annotations
@@ -35,6 +36,7 @@ from netsvc.dns.errors import (
     InvalidName,
     LookupFailed,
     ServerError,
+    Unvalidated,
     most_telling,
 )
 from netsvc.dns.idn import to_wire
@@ -64,7 +66,7 @@ class ValidatedAsks:
     Asks, and believes only what DNSSEC does not refute (L{Asks}).
 
     @ivar counters: Answers by what was found: C{secure}, C{insecure}, C{bogus},
-        C{indeterminate}; and C{passed-over}: servers found to lie.
+        C{indeterminate}; and C{passed-over}: servers not to be believed.
     """
 
     def __init__(
@@ -175,7 +177,9 @@ class ValidatedAsks:
         if verdict.usable and _is_covered(result, verdict):
             return _cleaned(result, verdict, case)
         assert result.server is not None
-        case.errors.append(Bogus(result.server, result.transport, verdict.reason))
+        undecided = verdict.security is Security.INDETERMINATE
+        kind = Unvalidated if undecided else Bogus
+        case.errors.append(kind(result.server, result.transport, verdict.reason))
         return None
 
     async def _judge(
@@ -222,10 +226,10 @@ class ValidatedAsks:
         return options.servers if len(trusted) in (0, len(chosen)) else trusted
 
     def _blame(self, case: _Case, honest: Server) -> None:
-        """Pass over those whose answers were bogus."""
+        """Pass over those whose answers were not to be believed."""
         until = self._reactor.seconds() + DISTRUST
         for error in case.errors:
-            if isinstance(error, Bogus) and error.server != honest:
+            if isinstance(error, (Bogus, Unvalidated)) and error.server != honest:
                 if error.server not in self._distrusted:
                     self.counters["passed-over"] += 1
                 self._distrusted[error.server] = until
@@ -277,7 +281,9 @@ def _cleaned(result: Result, verdict: Verdict, case: _Case) -> Result:
     if verdict.ttl is not None:
         records = _capped(records, verdict.ttl)
         authority = _capped(authority, verdict.ttl)
+    rcode = result.rcode if verdict.rcode is None else verdict.rcode
     return result._replace(
+        rcode=rcode,
         records=records,
         authority=authority,
         security=verdict.security,

@@ -13,18 +13,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from netsvc.daemon.limits import RateTable, source_key
-
-#: UDP services that answer a stranger's datagram, and would answer ours:
-#: port 0 (nobody can be reached there), echo, systat, daytime, qotd, chargen,
-#: time, DNS, TFTP, portmapper, NTP, NetBIOS, SNMP, CLDAP, RIP, IPMI, MS SQL,
-#: L2TP, SSDP, WS-Discovery, SIP, mDNS, CoAP, Quake, Steam, memcached.
-REFLECTORS = frozenset(
-    {0, 7, 11, 13, 17, 19, 37, 53, 69, 111, 123, 137, 161, 389, 520, 623, 1434}
-    | {1701, 1900, 3702, 5060, 5353, 5683, 11211, 26000, 27015, 27960}
-)
-
-#: The lowest port that an ordinary client's socket has.
-FIRST_UNPRIVILEGED = 1024
+from netsvc.daemon.reflectors import FIRST_UNPRIVILEGED, REFLECTORS
 
 LOOP = "loop"
 GROUP = "group"
@@ -34,7 +23,11 @@ RATE = "rate"
 
 
 class Guard:
-    """Decides about datagrams, one by one."""
+    """
+    Decides about datagrams, one by one.
+
+    @ivar rates: A bucket for each source; L{None}: no limit.
+    """
 
     def __init__(
         self,
@@ -47,6 +40,7 @@ class Guard:
         @param answer_privileged_ports: Whether to answer to any source port but
             our own.
         """
+        self.rates = rates
         self._allow = None if rates is None else rates.allow
         # A table, because this is looked up for each datagram.
         self._refused: list[str | None] = [None] * 65536

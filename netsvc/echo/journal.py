@@ -131,10 +131,7 @@ class Journal:
         self.path = os.path.abspath(path)
         self._run = os.urandom(8).hex() if run is None else run
         self._reactor = reactor
-        self._block = when_full == "block"
-        self._max_bytes = max_bytes
-        self._limit = max_bytes * HARD_LIMIT if self._block else max_bytes
-        self._low_water = int(max_bytes * LOW_WATER)
+        self.change(block=when_full == "block", max_bytes=max_bytes)
         self._max_size = max_size
         self._keep = keep
         self._pause = pause
@@ -160,6 +157,17 @@ class Journal:
             subject: OncePer(LOG_INTERVAL, reactor.seconds)
             for subject in ("write", "rotate", "recovery", "end", "drop")
         }
+
+    def change(self, *, block: bool, max_bytes: int) -> None:
+        """Go by another limit from now on.
+
+        @param block: what happens when it is reached: C{when_full="block"}.
+        @param max_bytes: as for a new journal.
+        """
+        self._block = block
+        self._max_bytes = max_bytes
+        self._limit = max_bytes * HARD_LIMIT if block else max_bytes
+        self._low_water = int(max_bytes * LOW_WATER)
 
     @property
     def full(self) -> bool:
@@ -277,6 +285,7 @@ class Journal:
                 "journal {path}: writing again, {errors} errors so far",
                 path=escape(self.path),
                 errors=self.counters.write_errors,
+                event="journal-recovered",
             )
         self._after_confirmation()
 
@@ -317,6 +326,7 @@ class Journal:
                 path=escape(self.path),
                 reason=reason,
                 restarts=self.counters.restarts,
+                event="journal-restarted",
             )
         self._restart_later()
 
@@ -357,6 +367,7 @@ class Journal:
                 work=work,
                 reason=escape(reason),
                 errors=self.counters.write_errors,
+                event="journal-failed",
             )
 
     def _drop(self) -> bool:
@@ -366,6 +377,7 @@ class Journal:
                 "journal {path}: {dropped} records dropped so far",
                 path=escape(self.path),
                 dropped=self.counters.dropped,
+                event="journal-dropped",
             )
         return False
 
@@ -396,6 +408,7 @@ class Journal:
             path=escape(self.path),
             seconds=self._stop_timeout,
             lost=lost,
+            event="journal-lost",
         )
         if self._writer is None:
             self._restart_call.cancel()

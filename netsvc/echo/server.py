@@ -72,10 +72,14 @@ class Echo(ServiceProtocol):
             factory.journal.record(factory.peer(self), factory.transport, data)
         self._write(data)
 
-    def progress(self) -> int:
-        """Give a number that changes when bytes come in or go out."""
+    def tally(self) -> None:
+        """Count what a flow has moved."""
         if self._flow is not None:
             self.received = self._flow.moved
+
+    def progress(self) -> int:
+        """Give a number that changes when bytes come in or go out."""
+        self.tally()
         return super().progress()
 
     def close(self) -> None:
@@ -190,6 +194,8 @@ class EchoDatagrams(DatagramProtocol):
     """
     The datagrams of one UDP port.
 
+    @ivar guard: Decides which are answered.
+    @ivar journal: Where what is answered is recorded.
     @ivar received: How many came.
     @ivar refused: How many were not answered, by reason.
     @ivar dropped: How many the kernel dropped before they could be read.
@@ -204,9 +210,9 @@ class EchoDatagrams(DatagramProtocol):
         @param now: Gives the time in seconds.
         @param journal: Where what is answered is recorded.
         """
-        self._refusal = guard.refusal
+        self.guard = guard
         self._now = now
-        self._journal = journal
+        self.journal = journal
         self.received = 0
         self.refused: Counter[str] = Counter()
         self.dropped = 0
@@ -221,12 +227,12 @@ class EchoDatagrams(DatagramProtocol):
         host, port = addr
         # Twisted's own ports do not know the destination.
         to_group = getattr(self.transport, "to_group", False)
-        reason = self._refusal(host, port, self._now(), to_group)
+        reason = self.guard.refusal(host, port, self._now(), to_group)
         if reason is not None:
             self.refused[reason] += 1
             return
-        if self._journal is not None:
-            self._journal.record(show(host, port), "udp", datagram)
+        if self.journal is not None:
+            self.journal.record(show(host, port), "udp", datagram)
         try:
             sent = self.transport.write(datagram, addr)
         except (OSError, MessageLengthError):

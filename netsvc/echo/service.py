@@ -18,6 +18,10 @@ from netsvc.daemon.descriptors import connection_limit, pipe_limit
 from netsvc.daemon.lifecycle import refuse
 from netsvc.daemon.limits import ConnectionLimits, RateTable
 from netsvc.daemon.listeners import Listeners
+from netsvc.daemon.report import ServiceReport
+from netsvc.daemon.reporting import Reporting, Traffic
+from netsvc.daemon.service import Change
+from netsvc.echo import reloading
 from netsvc.echo.guard import Guard
 from netsvc.echo.journal import Journal, JournalError
 from netsvc.echo.server import EchoDatagrams, EchoFactory
@@ -28,66 +32,131 @@ NAME = "netsvc-echo"
 
 
 class EchoService(Service):
-    """netsvc-echo."""
+    """
+    netsvc-echo.
 
+    @ivar settings: What it goes by.
+    @ivar guard: Decides which datagrams are answered.
+    @ivar journal: Where what comes is recorded; L{None}: nowhere.
+    @ivar ending: Journals that are no longer used, and not at their end yet.
+    @ivar streams: The factories of its streams.
+    @ivar datagrams: The protocols of its UDP ports.
+    @ivar before: What was counted by what is no longer there.
+    """
+
+    # One process writes a journal.
+    alone_with = ("journal",)
     _log = Logger()
+    service = NAME
 
     def __init__(self, settings: EchoSettings, reactor: Any) -> None:
         """
         @param settings: What is asked for.
         @param reactor: The reactor.
         """
-        self._settings = settings
+        self.settings = settings
         self._reactor = reactor
         pipes.limit = pipe_limit(PIPES)
-        self._max_connections = connection_limit(
-            settings.max_connections, others=2 * pipes.limit
-        )
-        limits = ConnectionLimits(
-            self._max_connections,
-            settings.max_connections_per_source,
-            settings.connection_rate,
-        )
-        timeouts = Timeouts(
-            idle=settings.idle_timeout,
-            handshake=settings.handshake_timeout,
-            close=settings.close_timeout,
-        )
-        self.connections = Connections(NAME, limits, timeouts, reactor)
-        self._guard = Guard(
+        self.connections = Connections(NAME, ConnectionLimits(0), Timeouts(), reactor)
+        self.use_limits()
+        self.guard = Guard(
             None if settings.udp_rate is None else RateTable(settings.udp_rate),
             answer_privileged_ports=settings.answer_privileged_ports,
         )
-        self.journal: Journal | None = None
-        if settings.journal is not None:
-            self.journal = Journal(
-                settings.journal,
-                reactor=reactor,
-                when_full=settings.journal_when_full,
-                max_bytes=settings.journal_buffer,
-                max_size=settings.journal_max_size,
-                keep=settings.journal_keep,
-                pause=self._hold,
-                resume=self._release,
-            )
-        self._greeting = (settings.greeting or "").encode()
-        if self._greeting:
-            self._greeting += b"\r\n"
+        self.journal = self.make_journal(settings)
+        self.ending: list[Journal] = []
+        self.before: Counter[str] = Counter()
         self.streams: list[EchoFactory] = []
         self.datagrams: list[EchoDatagrams] = []
         self.listeners = Listeners(
             NAME, settings.listen, self._stream, self._datagram, reactor
         )
+        self._reporting = Reporting(NAME, self.connections, lambda: [self.listeners])
+
+    # What it goes by.
+
+    def use_limits(self) -> None:
+        """Go by the limits and timeouts of the settings."""
+        settings = self.settings
+        limit = connection_limit(settings.max_connections, others=2 * pipes.limit)
+        self.connections.limits.change(
+            limit, settings.max_connections_per_source, settings.connection_rate
+        )
+        self.connections.change(
+            Timeouts(
+                idle=settings.idle_timeout,
+                handshake=settings.handshake_timeout,
+                close=settings.close_timeout,
+            )
+        )
+
+    @property
+    def greeting(self) -> bytes:
+        """What is sent first."""
+        text = self.settings.greeting
+        return f"{text}\r\n".encode() if text else b""
+
+    def make_journal(self, settings: EchoSettings) -> Journal | None:
+        """Make the journal of some settings; it is not started."""
+        if settings.journal is None:
+            return None
+        return Journal(
+            settings.journal,
+            reactor=self._reactor,
+            when_full=settings.journal_when_full,
+            max_bytes=settings.journal_buffer,
+            max_size=settings.journal_max_size,
+            keep=settings.journal_keep,
+            pause=self._hold,
+            resume=self._release,
+        )
+
+    def end_journal(self, journal: Journal) -> None:
+        """Let a journal that is no longer used write what it has."""
+        self._release()
+        self.ending.append(journal)
+        journal.stop().addCallback(lambda _: self._ended(journal))
+
+    def _ended(self, journal: Journal) -> None:
+        self.ending.remove(journal)
+        self.before.update(_counted(journal))
+
+    def prepare(self, settings: EchoSettings) -> Change:
+        """
+        Prepare other settings.
+
+        @raise CombinedReloadError: They cannot be used.
+        """
+        return reloading.prepare(self, settings)
+
+    def forget_closed(self) -> None:
+        """Forget what served ports that are closed, but not what it has counted."""
+        for port in [
+            each for each in self.datagrams if not self.listeners.serves(each)
+        ]:
+            self.before.update(_datagrams(port))
+            self.datagrams.remove(port)
+        used = {connection.factory for connection in self.connections.live}
+        for factory in list(self.streams):
+            if factory not in used and not self.listeners.serves(factory):
+                self.before["bytes"] += factory.received
+                self.streams.remove(factory)
+
+    def know_own_ports(self) -> None:
+        """Take no datagrams from our own ports."""
+        self.guard.add_own_ports(
+            protocol.transport.getHost().port for protocol in self.datagrams
+        )
 
     def _stream(self, transport: str) -> EchoFactory:
         """Make the factory of a stream."""
-        factory = EchoFactory(self.connections, transport, self._greeting, self.journal)
+        factory = EchoFactory(self.connections, transport, self.greeting, self.journal)
         self.streams.append(factory)
         return factory
 
     def _datagram(self) -> EchoDatagrams:
         """Make the protocol of a UDP port."""
-        protocol = EchoDatagrams(self._guard, self._reactor.seconds, self.journal)
+        protocol = EchoDatagrams(self.guard, self._reactor.seconds, self.journal)
         self.datagrams.append(protocol)
         return protocol
 
@@ -137,15 +206,15 @@ class EchoService(Service):
                 refuse(f"{NAME}: --journal: {e}")
         super().startService()
         self.listeners.startService()
-        self._guard.add_own_ports(
-            protocol.transport.getHost().port for protocol in self.datagrams
-        )
+        self.know_own_ports()
         self.connections.start()
-        if self._max_connections < self._settings.max_connections:
+        limit = self.connections.limits.max_connections
+        if limit < self.settings.max_connections:
             self._log.warn(
-                "netsvc-echo takes {limit} connections: the system allows no more"
+                "{service} takes {limit} connections: the system allows no more"
                 " open files (ulimit -Hn)",
-                limit=self._max_connections,
+                service=NAME,
+                limit=limit,
                 event="limit-lowered",
             )
 
@@ -172,11 +241,12 @@ class EchoService(Service):
         yield self._close_ports()
         yield self.listeners.stopService()
         self.connections.stop()
-        if self.journal is not None:
-            yield self.journal.stop()
+        for journal in [*self.ending, *filter(None, [self.journal])]:
+            yield journal.stop()
         counters = self.counters()
         self._log.info(
-            "netsvc-echo has stopped: {text}",
+            "{service} has stopped: {text}",
+            service=NAME,
             text=", ".join(f"{k}={v}" for k, v in counters.items()),
             counters=counters,
             event="stopped",
@@ -184,13 +254,13 @@ class EchoService(Service):
 
     def counters(self) -> dict[str, int]:
         """Give what was counted since the start, by name."""
-        counted: Counter[str] = Counter()
+        counted: Counter[str] = Counter(connections=0, bytes=0, datagrams=0)
+        counted.update(self.before)
         counted["connections"] = self.connections.accepted
-        counted["bytes"] = sum(stream.received for stream in self.streams)
+        counted["bytes"] += sum(stream.received for stream in self.streams)
         for connection in self.connections.live:
-            connection.progress()  # counts what a flow has moved
+            connection.tally()
             counted["bytes"] += connection.received
-        counted["datagrams"] = sum(port.received for port in self.datagrams)
         for reason, number in self.connections.limits.refused.items():
             counted[f"refused-{reason}"] = number
         turned_away = self.listeners.turned_away
@@ -199,15 +269,42 @@ class EchoService(Service):
         for reason, number in self.connections.ended.items():
             counted[f"ended-{reason}"] = number
         for port in self.datagrams:
-            port.tally()
-            if port.dropped:
-                counted["dropped-by-kernel"] += port.dropped
-            for reason, number in port.refused.items():
-                counted[f"unanswered-{reason}"] += number
+            counted.update(_datagrams(port))
         if logs.write_errors:
             counted["log-write-errors"] = logs.write_errors
-        if self.journal is not None:
-            journal = self.journal.counters
-            for name in journal.__slots__:
-                counted[f"journal-{name.replace('_', '-')}"] = getattr(journal, name)
+        for journal in (*self.ending, *filter(None, [self.journal])):
+            counted.update(_counted(journal))
         return dict(counted)
+
+    def report(self) -> ServiceReport:
+        """Tell what is going on, for metrics and for people."""
+        counted = self.counters()
+        dropped = Counter(kernel=counted.get("dropped-by-kernel", 0))
+        for name, number in counted.items():
+            if name.startswith("unanswered-"):
+                dropped[name.removeprefix("unanswered-")] = number
+        moved = counted["bytes"]
+        # What came goes back: what still waits for that is in the send queue.
+        return self._reporting.report(
+            counted, Traffic(received=moved, sent=moved, dropped=dropped)
+        )
+
+
+def _datagrams(port: EchoDatagrams) -> dict[str, int]:
+    """Give what a UDP port has counted, by name."""
+    port.tally()
+    counted = {"datagrams": port.received}
+    if port.dropped:
+        counted["dropped-by-kernel"] = port.dropped
+    for reason, number in port.refused.items():
+        counted[f"unanswered-{reason}"] = number
+    return counted
+
+
+def _counted(journal: Journal) -> dict[str, int]:
+    """Give what a journal has counted, by name."""
+    counters = journal.counters
+    return {
+        f"journal-{name.replace('_', '-')}": getattr(counters, name)
+        for name in counters.__slots__
+    }

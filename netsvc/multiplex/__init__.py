@@ -10,10 +10,10 @@ Event multiplexing: one epoll set inside any Twisted reactor.
     - L{pending}: the bytes that a transport still holds.
 """
 
+from netsvc.multiplex.broadcast import fan_out
 from netsvc.multiplex.endpoints import MultiplexClientEndpoint, MultiplexServerEndpoint
 from netsvc.multiplex.flow import Flow, forward, join, pending
 from netsvc.multiplex.reactor import Multiplexer, multiplexed
-from netsvc.multiplex.stream import fan_out
 
 __all__ = [
     "Flow",

@@ -62,6 +62,7 @@ class DatagramPort(udp.Port):
     reactor: Multiplexer
     to_group = False
     _reading = False
+    _drops_before = 0
     _log = Logger()
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -79,6 +80,8 @@ class DatagramPort(udp.Port):
 
     def _bindSocket(self) -> None:
         super()._bindSocket()
+        # Of an inherited socket: what another process has counted.
+        self._drops_before = self.kernel_drops
         self._enlarge()
         wildcard = self.socket.getsockname()[0] in ("0.0.0.0", "::")
         self._pktinfo = wildcard and sys.platform == "linux"
@@ -109,7 +112,8 @@ class DatagramPort(udp.Port):
             info = self.socket.getsockopt(socket.SOL_SOCKET, _SO_MEMINFO, size)
         except OSError:
             return 0
-        return int(struct.unpack_from("I", info, 4 * _MEMINFO_DROPS)[0])
+        drops = struct.unpack_from("I", info, 4 * _MEMINFO_DROPS)[0]
+        return int(drops) - self._drops_before
 
     def startReading(self) -> None:
         """Hand what arrives to the protocol."""
@@ -148,7 +152,7 @@ class DatagramPort(udp.Port):
             try:
                 received(data, addr)
             except Exception:
-                self._log.failure("in datagramReceived")
+                self._log.failure("in datagramReceived", event="internal-error")
             if not self._reading:
                 return
 
@@ -179,7 +183,7 @@ class DatagramPort(udp.Port):
             try:
                 received(data, addr)
             except Exception:
-                self._log.failure("in datagramReceived")
+                self._log.failure("in datagramReceived", event="internal-error")
             if not self._reading:
                 return
 
@@ -255,6 +259,20 @@ class DatagramPort(udp.Port):
             self.failed[errorcode.get(e.errno or 0, "?")] += 1
             return False
         return True
+
+    def asked(self) -> str | None:
+        """
+        Give the address of ours to which the datagram that is being dispatched was
+        sent; C{None} if it is not known.
+        """
+        if not self._pktinfo:
+            return str(self.socket.getsockname()[0])
+        if not self._origin:
+            return None
+        level, _, answer = self._origin[0]
+        if level == socket.IPPROTO_IP:
+            return socket.inet_ntoa(answer[8:12])
+        return socket.inet_ntop(socket.AF_INET6, answer[:16])
 
     def origin(self) -> Any:
         """

@@ -13,6 +13,7 @@ import os
 import socket
 from collections.abc import Callable
 from errno import EINPROGRESS, EISCONN
+from functools import lru_cache
 from typing import Any
 
 from twisted.internet.abstract import isIPAddress
@@ -26,6 +27,9 @@ from netsvc.multiplex.stream import ServerConnection
 
 #: Seconds that an attempt may last where the reactor wants to know: for ever.
 _NO_TIMEOUT = 86400.0
+
+#: Addresses that are remembered in the form that the system takes.
+ADDRESSES = 1024
 
 # One system call less than to set it later.
 _STREAM = socket.SOCK_STREAM | getattr(socket, "SOCK_NONBLOCK", 0)
@@ -45,6 +49,7 @@ class DialedConnection(ServerConnection):
             super().startReading()
 
 
+@lru_cache(ADDRESSES)
 def _address(host: str, port: int) -> tuple[int, tuple[Any, ...]]:
     """
     Give the family and the socket address of a literal address.
@@ -63,7 +68,12 @@ def _address(host: str, port: int) -> tuple[int, tuple[Any, ...]]:
 class Dial:
     """
     An attempt to connect, which ends in a connection, a failure or L{cancel}.
+
+    @ivar connected: Whether it is to be looked at at the end of the batch; what has
+        something to do there is called so.
     """
+
+    connected = False
 
     def __init__(
         self, mux: Multiplexer, host: str, port: int, protocol: Any, failed: Failed
@@ -89,11 +99,16 @@ class Dial:
             raise
         self._socket: socket.socket | None = skt
         self.fileno = skt.fileno
-        mux.addWriter(self)
+        if mux.dispatching:
+            self.connected = True
+            mux.late[self] = None
+        else:
+            self.arm()
 
     def cancel(self) -> None:
         """Give up; nothing is called any more."""
         skt, self._socket = self._socket, None
+        self.connected = False
         if skt is not None:
             self._mux.forget(self)
             skt.close()
@@ -101,15 +116,37 @@ class Dial:
     # IReadWriteDescriptor
 
     def doWrite(self) -> None:
-        """The attempt has ended: see how."""
+        """
+        The attempt has ended: see how.
+
+        At the end of the batch in which it began it may have ended well already, as it
+        mostly has on the same machine: then there is no waiting for an event.
+        """
         skt = self._socket
         if skt is None:
+            return
+        if self.connected:
+            self.connected = False
+            try:
+                skt.getpeername()
+            except OSError:
+                self.arm()
+                return
+            self._made(skt)
             return
         error = skt.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
         if error:
             self.cancel()
             self._failed(getConnectError((error, os.strerror(error))))
             return
+        self._made(skt)
+
+    def arm(self) -> None:
+        """Wait for the end of the attempt."""
+        self._mux.addWriter(self)
+
+    def _made(self, skt: socket.socket) -> None:
+        """Hand the connection over."""
         self._socket = None
         protocol, mux = self._protocol, self._mux
         transport = DialedConnection(skt, protocol, self._to, None, 0, mux)

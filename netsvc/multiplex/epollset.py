@@ -42,7 +42,8 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-_DONE = Failure(CONNECTION_DONE)
+#: The end of a connection in order, made once: to make one for each end is dear.
+DONE = Failure(CONNECTION_DONE)
 
 #: Events fetched from the kernel at once.
 BATCH = 16
@@ -67,8 +68,9 @@ class EpollSet(_DisconnectSelectableMixin):
 
     @ivar dispatching: Whether a batch of events is being handled now. What is
         written meanwhile leaves at the end of the batch.
-    @ivar late: The streams with something to write, in the order in which they
-        asked, to be tried at the end of the batch (a C{dict} as ordered set).
+    @ivar late: The streams with something to write, and the attempts to connect that
+        may have succeeded already, in the order in which they asked, to be tried at
+        the end of the batch (a C{dict} as ordered set).
     """
 
     _log = Logger()
@@ -86,6 +88,11 @@ class EpollSet(_DisconnectSelectableMixin):
         self.late: dict[Any, None] = {}
         self.dispatching = False
 
+    @property
+    def held(self) -> int:
+        """How many descriptors it waits for."""
+        return len(self._handles)
+
     # IReactorFDSet, for the selectables.
 
     def addReader(self, reader: Any) -> None:
@@ -94,7 +101,9 @@ class EpollSet(_DisconnectSelectableMixin):
 
     def removeReader(self, reader: Any) -> None:
         """Stop calling C{reader.doRead}."""
-        self._unwant(reader, _IN)
+        fd = reader.fileno()
+        if fd == -1 or fd in self._reads:
+            self._unwant(reader, _IN)
 
     def addWriter(self, writer: Any) -> None:
         """Have C{writer.doWrite} called when its descriptor is writable."""
@@ -252,7 +261,9 @@ class EpollSet(_DisconnectSelectableMixin):
             try:
                 selectable.connectionLost(reason)
             except BaseException:
-                self._log.failure("while closing {selectable!r}", selectable=selectable)
+                self._log.failure(
+                    "while closing {who!r}", who=selectable, event="handler-failed"
+                )
 
     def doRead(self) -> None:
         """
@@ -339,7 +350,9 @@ class EpollSet(_DisconnectSelectableMixin):
 
     def _failed(self, selectable: Any, exception: BaseException) -> None:
         """Log what a selectable raised, and end that one."""
-        self._log.failure("in the event handler of {who!r}", who=selectable)
+        self._log.failure(
+            "in the event handler of {who!r}", who=selectable, event="handler-failed"
+        )
         self._disconnect(selectable, exception, False)
 
     def _disconnect(self, selectable: Any, why: Any, is_read: bool) -> None:
@@ -348,8 +361,10 @@ class EpollSet(_DisconnectSelectableMixin):
             if why is CONNECTION_DONE and not is_read:
                 # All was written and the connection is to end, as most do.
                 self.forget(selectable)
-                selectable.connectionLost(_DONE)
+                selectable.connectionLost(DONE)
             else:
                 self._disconnectSelectable(selectable, why, is_read)
         except BaseException:
-            self._log.failure("while closing {who!r}", who=selectable)
+            self._log.failure(
+                "while closing {who!r}", who=selectable, event="handler-failed"
+            )

@@ -172,7 +172,12 @@ class Flow:
         self._short = 0
         self._recv = source.socket.recv
         self._send = sink.socket.send
-        sink.registerProducer(self, True)
+        if sink.producer is None and sink.connected:
+            # What registerProducer comes to, at a fifth of its cost.
+            sink.producer = self
+            sink.streamingProducer = True
+        else:
+            sink.registerProducer(self, True)
         source.redirect(self)
         sink.feed = self
         if sink.dataBuffer or sink._tempDataBuffer:
@@ -265,11 +270,14 @@ class Flow:
 
     def _end(self) -> Any:
         """The source's input has ended, and the sink has all of it."""
+        ended = self._ended
+        if ended is not None:
+            source = self.source
+            source.reactor.removeReader(source)
         self._detach()
-        if self._ended is None:
+        if ended is None:
             return main.CONNECTION_DONE
-        self.source.stopReading()
-        self._ended()
+        ended()
         return None
 
     def _release(self) -> None:
@@ -281,11 +289,13 @@ class Flow:
 
     def _detach(self) -> None:
         """Let go of both connections: what the source receives is its protocol's."""
-        self._release()
+        if self._pipe is not None:
+            self._release()
         source = self.source
         source.flow = None
-        if source.__dict__.get("doRead") == self.pump:
-            del source.__dict__["doRead"]
+        state = source.__dict__
+        if state.get("doRead") == self.pump:
+            del state["doRead"]
             source.reactor.update_reader(source)
         if self.sink.feed is self:
             self.sink.feed = None

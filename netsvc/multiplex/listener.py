@@ -19,10 +19,16 @@ from twisted.logger import Logger
 from netsvc.multiplex.stream import ServerConnection
 
 if TYPE_CHECKING:
+    from netsvc.multiplex.crowd import Crowd
     from netsvc.multiplex.reactor import Multiplexer
 
 #: Connections accepted in one event.
 ACCEPTS = 64
+
+#: The same of a port that other processes accept from, too, and the seconds for which
+#: one that has more than others lets them go first.
+SHARED_ACCEPTS = 4
+YIELD = 0.002
 
 #: Seconds between two log lines about connections that could not be accepted.
 LOG_INTERVAL = 1.0
@@ -50,6 +56,8 @@ class ListeningPort(tcp.Port):
 
     @ivar refused: How many connections were closed because there was no
         descriptor for them.
+    @ivar crowd: What the processes that share the port have
+        (L{netsvc.multiplex.crowd.Crowd}); L{None} if it is not shared.
     """
 
     transport = ServerConnection
@@ -57,7 +65,9 @@ class ListeningPort(tcp.Port):
     factory: Any
     socket: Any
     refused = 0
+    crowd: Crowd | None = None
     _expected = 1
+    _yielded = False
     _log = Logger()
     _logged = float("-inf")
     _unlogged = 0
@@ -70,6 +80,20 @@ class ListeningPort(tcp.Port):
 
     def doRead(self) -> None:
         """Accept what waits, up to L{ACCEPTS} connections."""
+        if self.crowd is not None:
+            ahead = self.crowd.ahead(self.reactor.held)
+            if ahead and not self._yielded:
+                self._yielded = True
+                self.stopReading()
+                self.reactor.callLater(YIELD, self._resume)
+                return
+            # Once: the others may be busy with something else.
+            self._yielded = False
+            self._expected = min(self._expected, SHARED_ACCEPTS)
+        self._accept()
+
+    def _accept(self) -> None:
+        """Accept as many as are expected."""
         # What socket.accept is made of, without its conversion of three numbers
         # to enum members and back.
         accept = self.socket._accept
@@ -93,6 +117,14 @@ class ListeningPort(tcp.Port):
                 return  # the protocol has stopped the port
         self._expected = min(2 * limit, ACCEPTS)
 
+    def accept_waiting(self) -> None:
+        """Accept all whom the kernel holds, before listening ends."""
+        for _ in range(BACKLOG // ACCEPTS):
+            self._expected = ACCEPTS
+            self._accept()
+            if self._expected < ACCEPTS or self.disconnecting:
+                break
+
     def _accepted(self, skt: socket.socket, addr: Any) -> None:
         """Make a protocol and a transport for a new connection."""
         if len(addr) == 4 and addr[3]:
@@ -110,7 +142,7 @@ class ListeningPort(tcp.Port):
             transport = self.transport(skt, protocol, addr, self, number, self.reactor)
             protocol.makeConnection(transport)
         except Exception:
-            self._log.failure("while accepting a connection")
+            self._log.failure("while accepting a connection", event="internal-error")
             if transport is None:
                 skt.close()
             else:
@@ -143,6 +175,7 @@ class ListeningPort(tcp.Port):
                 port=self._realPortNumber,
                 error=errorcode.get(error.errno or 0, "?"),
                 closed=self._unlogged,
+                event="descriptors-exhausted",
             )
             self._unlogged = 0
 

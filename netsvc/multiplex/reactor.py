@@ -18,8 +18,10 @@ from twisted.internet import error, unix
 from twisted.protocols.tls import TLSMemoryBIOFactory
 from zope.interface import directlyProvides, providedBy
 
+from netsvc.multiplex.crowd import Crowd
 from netsvc.multiplex.datagram import MAX_DATAGRAM, DatagramPort
 from netsvc.multiplex.epollset import EpollSet
+from netsvc.multiplex.inherited import Inherited, UNIXPort
 from netsvc.multiplex.listener import BACKLOG, ListeningPort
 from netsvc.multiplex.stream import Connector, ServerConnection
 
@@ -31,6 +33,10 @@ class Multiplexer(EpollSet):
     A reactor whose TCP and UDP transports live in one epoll set.
 
     Use L{multiplexed} to get the one of a reactor.
+
+    @ivar inherited: Sockets that another process has bound. Who listens on the same
+        port gets one, instead of binding.
+    @ivar crowd: What the processes have that share such sockets.
     """
 
     def __init__(self, reactor: Any) -> None:
@@ -38,6 +44,8 @@ class Multiplexer(EpollSet):
         @param reactor: The running reactor.
         """
         super().__init__(reactor)
+        self.inherited = Inherited()
+        self.crowd: Crowd | None = None
         directlyProvides(self, providedBy(reactor))
 
     def __getattr__(self, name: str) -> Any:
@@ -50,6 +58,9 @@ class Multiplexer(EpollSet):
         self, port: int, factory: Any, backlog: int = BACKLOG, interface: str = ""
     ) -> Any:
         """Listen; L{twisted.internet.interfaces.IReactorTCP.listenTCP}."""
+        fd = self.inherited.take("tcp", interface, port)
+        if fd is not None:
+            return self._inherit_stream(fd, factory)
         listening = ListeningPort(port, factory, backlog, interface, self)
         listening.startListening()
         return listening
@@ -107,6 +118,9 @@ class Multiplexer(EpollSet):
         wantPID: bool = False,
     ) -> Any:
         """Listen; L{twisted.internet.interfaces.IReactorUNIX.listenUNIX}."""
+        fd = self.inherited.take("unix", "", address)
+        if fd is not None:
+            return self._inherit_stream(fd, factory)
         listening: Any = unix.Port(address, factory, backlog, mode, self, wantPID)
         listening.startListening()
         return listening
@@ -129,6 +143,13 @@ class Multiplexer(EpollSet):
         maxPacketSize: int = MAX_DATAGRAM,
     ) -> Any:
         """Listen; L{twisted.internet.interfaces.IReactorUDP.listenUDP}."""
+        fd = self.inherited.take("udp", interface, port)
+        if fd is not None:
+            try:
+                family = _family(fd)
+                return self.adoptDatagramPort(fd, family, protocol, maxPacketSize)
+            finally:
+                os.close(fd)
         listening = DatagramPort(port, protocol, interface, maxPacketSize, self)
         listening.startListening()
         return listening
@@ -148,9 +169,7 @@ class Multiplexer(EpollSet):
         # Whoever opened it may have left it blocking, as systemd does.
         os.set_blocking(fileDescriptor, False)
         if addressFamily == socket.AF_UNIX:
-            listening = unix.Port._fromListeningDescriptor(
-                self, fileDescriptor, factory
-            )
+            listening = UNIXPort._fromListeningDescriptor(self, fileDescriptor, factory)
         else:
             listening = ListeningPort._fromListeningDescriptor(
                 self, fileDescriptor, addressFamily, factory
@@ -191,11 +210,26 @@ class Multiplexer(EpollSet):
         listening.startListening()
         return listening
 
+    def _inherit_stream(self, fd: int, factory: Any) -> Any:
+        """Listen on a socket of which this process has been given a copy."""
+        try:
+            listening = self.adoptStreamPort(fd, _family(fd), factory)
+            listening.crowd = self.crowd
+            return listening
+        finally:
+            os.close(fd)
+
     @staticmethod
     def _supported(addressFamily: int) -> None:
         """Refuse what is no internet address family."""
         if addressFamily not in (socket.AF_INET, socket.AF_INET6):
             raise error.UnsupportedAddressFamily(addressFamily)
+
+
+def _family(fd: int) -> int:
+    """Ask a socket for its address family."""
+    with socket.socket(fileno=os.dup(fd)) as skt:
+        return skt.family
 
 
 def multiplexed(reactor: Any = None) -> Any:

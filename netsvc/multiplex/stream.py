@@ -8,7 +8,7 @@ producers, aborting and addresses are therefore Twisted's; what is different:
 
   - What is written while events are dispatched leaves in one C{send} at the
     end of the batch; what is written at other times leaves at once.
-    C{EPOLLOUT} is armed only for what did not fit.
+    C{EPOLLOUT} is armed only for what did not fit (L{netsvc.multiplex.output}).
   - A streaming producer is paused as soon as the kernel refuses data, and not
     only when 64 KiB are pending.
   - The input can go to another connection without passing through the
@@ -21,229 +21,28 @@ producers, aborting and addresses are therefore Twisted's; what is different:
 from __future__ import annotations
 
 import socket
-from collections.abc import Iterable
-from contextlib import suppress
-from errno import EAGAIN, ENOBUFS
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from twisted.internet import abstract, main, tcp
+from twisted.internet import main, tcp
 from twisted.internet._newtls import ConnectionMixin as TLSMixin
 from twisted.internet._newtls import startTLS
 from twisted.internet.address import IPv6Address
 from twisted.internet.error import ConnectionAborted
 from twisted.python.failure import Failure
 
+from netsvc.multiplex.epollset import DONE
+from netsvc.multiplex.output import Output
+
 if TYPE_CHECKING:
     from netsvc.multiplex.flow import Flow
-    from netsvc.multiplex.reactor import Multiplexer
 
 #: Bytes asked for in one read. A megabyte would cost 10 us more a read: the
 #: allocator gives it back to the system each time.
 READ_SIZE = 64 * 1024
 
 
-class _Raw(abstract.FileDescriptor):
-    """
-    A stream below TLS: sends what it is given.
-
-    Twisted's two buffers are kept: C{dataBuffer} from C{offset} on is what the
-    kernel has refused, C{_tempDataBuffer} is what was written since.
-
-    @ivar feed: The flow that ends here, if one does.
-    @ivar _armed: Whether C{EPOLLOUT} is waited for.
-    @ivar _broken: Whether a write outside C{doWrite} has failed.
-    """
-
-    reactor: Multiplexer
-    socket: Any
-    bufferSize = READ_SIZE
-    feed: Flow | None = None
-    _armed = False
-    _broken = False
-
-    def write(self, data: bytes) -> None:
-        """
-        Send C{data}.
-
-        @raise TypeError: If it is not bytes.
-        """
-        if not isinstance(data, bytes):
-            raise TypeError("Data must be bytes")
-        if not data or not self.connected or self._writeDisconnected:
-            return
-        self._tempDataBuffer.append(data)
-        self._tempDataLen = size = self._tempDataLen + len(data)
-        if size > self.bufferSize:
-            # The producer may be writing in a loop until it is paused.
-            self._pause()
-        elif self.reactor.dispatching and self.feed is None:
-            if not self._armed:
-                self.reactor.late[self] = None
-            return
-        if self._armed:
-            return  # the kernel does not take any now
-        try:
-            if not self._push():
-                self.arm()  # at once: doWrite relies on it
-                return
-            if self.producer is None or (
-                self.streamingProducer and not self.producerPaused
-            ):
-                return  # nobody waits to be resumed
-        except OSError:
-            self._broken = True  # doWrite will meet it again, and report it
-        self.startWriting()
-
-    def writeSequence(self, iovec: Iterable[bytes]) -> None:
-        """
-        Send several pieces.
-
-        @raise TypeError: If one of them is not bytes.
-        """
-        pieces = list(iovec)
-        if not all(isinstance(piece, bytes) for piece in pieces):
-            raise TypeError("Data must be bytes")
-        # Not self.write: that may be the one that goes through TLS.
-        _Raw.write(self, b"".join(pieces))
-
-    def startWriting(self) -> None:
-        """Have C{doWrite} called: at the end of the batch if one is running."""
-        mux = self.reactor
-        if mux.dispatching and self.connected:
-            mux.late[self] = None
-        else:
-            self.arm()
-
-    def arm(self) -> None:
-        """Have C{doWrite} called when the kernel takes data again."""
-        if not self._armed:
-            self._armed = True
-            self.reactor.addWriter(self)
-
-    def stopWriting(self) -> None:
-        """Do not call C{doWrite} any more."""
-        if self._armed:
-            self._armed = False
-            self.reactor.removeWriter(self)
-
-    def _push(self) -> bool:
-        """
-        Offer what is pending to the kernel; pause the producer if it refuses.
-
-        @return: Whether nothing is left.
-        @raise OSError: The connection is broken. What was pending still is.
-        """
-        if self.dataBuffer:
-            self.offset += self._send(memoryview(self.dataBuffer)[self.offset :])
-            if self.offset < len(self.dataBuffer):
-                self._pause()
-                return False
-            self.dataBuffer = b""
-            self.offset = 0
-        pieces = self._tempDataBuffer
-        if pieces:
-            data = pieces[0] if len(pieces) == 1 else b"".join(pieces)
-            pieces.clear()
-            self._tempDataLen = 0
-            try:
-                sent = self.socket.send(data)
-            except OSError as e:
-                self.dataBuffer = data
-                if e.errno not in (EAGAIN, ENOBUFS):
-                    raise
-                sent = 0
-            if sent != len(data):
-                self.dataBuffer = data
-                self.offset = sent
-                self._pause()
-                return False
-        return True
-
-    def _send(self, data: memoryview) -> int:
-        """Send; a full buffer takes nothing."""
-        try:
-            return int(self.socket.send(data))
-        except OSError as e:
-            if e.errno in (EAGAIN, ENOBUFS):
-                return 0
-            raise
-
-    def _pause(self) -> None:
-        """Pause the producer, if it is a streaming one, once."""
-        producer = self.producer
-        if producer is not None and self.streamingProducer and not self.producerPaused:
-            self.producerPaused = True
-            producer.pauseProducing()  # type: ignore[attr-defined]
-
-    def stall(self, data: bytes, sent: int) -> None:
-        """
-        Keep the rest of what a flow could not send, and pause the flow.
-
-        Only for a connection with nothing pending.
-
-        @param data: What was to be sent.
-        @param sent: How many bytes of it the kernel took.
-        """
-        self.dataBuffer = data
-        self.offset = sent
-        self._pause()
-        self.arm()
-
-    def doWrite(self) -> Any:
-        """
-        Send what is pending; then go on with what waited for that: the
-        producer, the end of the connection or of its writing half.
-
-        @return: Why the connection has ended, or L{None}.
-        """
-        pieces = self._tempDataBuffer
-        if (
-            len(pieces) == 1
-            and not self._armed
-            and not self.disconnecting
-            and not self._writeDisconnecting
-            and (
-                self.producer is None
-                or (self.streamingProducer and not self.producerPaused)
-            )
-        ):
-            # One piece and nothing that waits for it, as in a fan-out: the
-            # rest of this method says the same at twice the cost.
-            try:
-                sent = self.socket.send(pieces[0])
-            except OSError:
-                sent = -1
-            if sent == self._tempDataLen:
-                pieces.clear()
-                self._tempDataLen = 0
-                return None
-            if sent > 0:
-                self.dataBuffer = pieces.pop()
-                self._tempDataLen = 0
-                self.offset = sent
-        try:
-            if not self._push() or (self.feed is not None and not self.feed.drain()):
-                self.arm()
-                return None
-        except OSError:
-            return main.CONNECTION_LOST
-        self.stopWriting()
-        producer = self.producer
-        if producer is not None and (not self.streamingProducer or self.producerPaused):
-            self.producerPaused = False
-            producer.resumeProducing()  # type: ignore[attr-defined]
-        elif self.disconnecting:
-            return self._postLoseConnection()
-        elif self._writeDisconnecting and not self._writeDisconnected:
-            # Before the handler is called: it may call loseConnection, which
-            # looks at this.
-            self._writeDisconnected = True
-            return self._closeWriteConnection()
-        return None
-
-
-class _Stream(_Raw, tcp.Connection):
+class _Stream(Output, tcp.Connection):
     """
     What both ends of a connection share.
 
@@ -300,7 +99,7 @@ class _Stream(_Raw, tcp.Connection):
         @param ctx: The context factory.
         @param normal: Whether the server of the connection is TLS's server.
         """
-        startTLS(self, ctx, normal, _Raw)
+        startTLS(self, ctx, normal, Output)
         # From now on the application's writes go through TLS. Instance
         # attributes, so that plain connections need no test at each write.
         self.write = partial(TLSMixin.write, self)  # type: ignore[method-assign]
@@ -315,6 +114,20 @@ class _Stream(_Raw, tcp.Connection):
         finally:
             self._let_go()
 
+    def loseConnection(self) -> None:
+        """Close the connection when what was written is sent."""
+        if self.TLS:
+            super().loseConnection()
+        elif self.connected and not self.disconnecting:
+            self.reactor.removeReader(self)
+            if self._writeDisconnected:
+                # doWrite is not to be called any more.
+                self.stopWriting()
+                self.connectionLost(DONE)
+            else:
+                self.startWriting()
+                self.disconnecting = True
+
     def abortConnection(self) -> None:
         """Close the connection in the next turn, and drop what is pending."""
         super().abortConnection()
@@ -326,14 +139,19 @@ class _Stream(_Raw, tcp.Connection):
         flow, self.flow = self.flow, None
         if flow is not None:
             flow.source_lost()
-        for name in ("doRead", "write", "writeSequence"):
-            self.__dict__.pop(name, None)
+        state = self.__dict__
+        state.pop("doRead", None)
+        if self.TLS:
+            state.pop("write", None)
+            state.pop("writeSequence", None)
 
     def _closeSocket(self, orderly: bool) -> None:
         if orderly:
             # Without Twisted's shutdown first: no other process has it open.
-            with suppress(OSError):
+            try:  # cheaper than suppress
                 self.socket.close()
+            except OSError:
+                return  # what was wrong with the connection; it is closed
         else:
             super()._closeSocket(orderly)
 
@@ -366,7 +184,8 @@ class ServerConnection(_Stream, tcp.Server):
         @param sessionno: The number of the connection.
         @param reactor: The multiplexer.
         """
-        sock.setblocking(False)
+        if sock.gettimeout() != 0:
+            sock.setblocking(False)
         self.reactor = reactor
         self.socket = sock
         self.fileno = sock.fileno
@@ -435,46 +254,6 @@ class ClientConnection(_Stream, tcp.Client):
     def _connectDone(self) -> None:
         self.setTcpNoDelay(True)
         super()._connectDone()
-
-
-def fan_out(data: bytes, transports: Iterable[Any]) -> None:
-    """
-    Write the same bytes to many connections.
-
-    This does what C{write} of each of them does, in one loop: the calls alone
-    are a tenth of what a small message to a large room costs.
-
-    @param data: The bytes; not empty.
-    @param transports: Any transports.
-    """
-    size = len(data)
-    for transport in transports:
-        if (
-            transport.__class__ is not ServerConnection
-            or not transport.connected
-            or transport._armed
-            or transport._writeDisconnected
-            or transport.TLS
-            or transport.feed is not None
-            or transport._tempDataLen + size > READ_SIZE
-        ):
-            transport.write(data)
-        elif transport.reactor.dispatching:
-            transport._tempDataBuffer.append(data)
-            transport._tempDataLen += size
-            transport.reactor.late[transport] = None
-        elif transport._tempDataLen or (
-            transport.producer is not None
-            and (transport.producerPaused or not transport.streamingProducer)
-        ):
-            transport.write(data)  # which sees to what waits
-        else:
-            try:
-                sent = transport.socket.send(data)
-            except OSError:
-                sent = 0  # write meets it again, and deals with it
-            if sent != size:
-                transport.write(data[sent:])
 
 
 class Connector(tcp.Connector):

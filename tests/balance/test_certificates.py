@@ -83,7 +83,7 @@ class CertificatesTests(CertificateCase):
         ssl = f"ssl:0:privateKey={self.folder}/bad"
         bad = self.folder / "bad"
         bad.write_text("nothing")
-        self.refused(ssl, "no private key")
+        self.refused(ssl, "nor a private key")
         bad.write_text(path.read_text().partition("-----BEGIN CERTIFICATE")[0])
         self.refused(ssl, "no certificate")
         broken = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"

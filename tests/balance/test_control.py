@@ -19,7 +19,6 @@ from twisted.logger import globalLogPublisher
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
-from netsvc.balance import control
 from netsvc.balance.control import MAX_CONNECTIONS, TIMEOUT, Control
 from netsvc.balance.control_wire import (
     COMMANDS,
@@ -31,6 +30,7 @@ from netsvc.balance.control_wire import (
     parse_answer,
     parse_request,
 )
+from netsvc.daemon.unix_sockets import remove_stale
 from tests.balance.control_fakes import POOL, FakeBalancer
 
 
@@ -320,5 +320,5 @@ class SocketTests(Case):
         """A file that is no socket is left alone."""
         path = Path(self.mktemp())
         path.write_text("mine")
-        control._remove_stale(str(path))
+        remove_stale(str(path))
         self.assertEqual(path.read_text(), "mine")

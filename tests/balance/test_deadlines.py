@@ -39,6 +39,23 @@ class DeadlinesTests(SynchronousTestCase):
         self.clock.advance(9)
         self.assertEqual(self.expired, [])
 
+    def test_change(self) -> None:
+        """A shorter time holds for what is set already, too; a longer one does not."""
+        self.deadlines.set("a")
+        self.deadlines.change(2)
+        self.deadlines.set("b")
+        self.clock.advance(2)
+        self.assertEqual(self.expired, ["a", "b"])
+        self.deadlines.set("c")
+        self.deadlines.change(5)
+        self.deadlines.set("d")
+        self.clock.advance(2)
+        self.assertEqual(self.expired, ["a", "b", "c"])
+        self.clock.advance(3)
+        self.assertEqual(self.expired, ["a", "b", "c", "d"])
+        self.deadlines.change(1)
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+
     def test_set_again(self) -> None:
         """What is set again has its time from then on."""
         self.deadlines.set("a")

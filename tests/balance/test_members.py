@@ -16,7 +16,7 @@ from netsvc.balance.backends import (
     Resolved,
     parse_backend,
 )
-from netsvc.balance.members import Members
+from netsvc.balance.members import Members, Update
 
 ABC = ("10.0.0.1:80,name=a", "10.0.0.2:80,name=b", "10.0.0.3:80,name=c")
 WEB = parse_backend("web:80")
@@ -359,3 +359,113 @@ class CommandTests(MembersTestCase):
         members.update(WEB, [], 2.0)
         members.update(WEB, answer, 3.0)
         self.assertEqual([b.weight for b in members.backends], [5, 5])
+
+
+class ChangeTests(MembersTestCase):
+    """Tests of other specifications for members that are in use."""
+
+    def change(self, members: Members, *texts: str, **rules: Any) -> Update:
+        """Take other specifications."""
+        specs = [parse_backend(text) for text in texts]
+        return members.change(
+            specs, HealthRules(**{"checked": False, **rules}), 0.5, 9.0
+        )
+
+    def test_same(self) -> None:
+        """What is the same stays, in the new order."""
+        members = self.make(*ABC)
+        before = members.backends
+        update = self.change(members, *ABC[::-1])
+        self.assertEqual((update.added, update.removed), ((), ()))
+        self.assertEqual(members.backends, before[::-1])
+
+    def test_other_description(self) -> None:
+        """Another weight, limit or name is taken by the same backend."""
+        members = self.make(*ABC[:2])
+        first = members.backends[0]
+        first.sessions = 3
+        self.change(members, "10.0.0.1:80,name=x,weight=7,max=9,backup", ABC[1])
+        self.assertIs(members.backends[0], first)
+        self.assertEqual((first.name, first.weight, first.max_connections), ("x", 7, 9))
+        self.assertTrue(first.backup)
+        self.assertEqual(self.names(members.usable(9.0)), "b")
+
+    def test_added_and_removed(self) -> None:
+        """One that goes keeps its sessions; the last of them takes it away. One that
+        comes beside others starts slowly."""
+        members = self.make(*ABC[:2], slow_start=10)
+        gone, idle = members.backends
+        gone.sessions = 1
+        update = self.change(members, ABC[2], slow_start=10)
+        self.assertEqual(self.names(update.added), "c")
+        self.assertEqual(update.removed, (gone, idle))
+        self.assertEqual(self.forgotten, [gone, idle])
+        self.assertEqual(members.leaving, (gone,))
+        self.assertEqual(self.names(members.usable(9.0)), "c")
+        gone.sessions = 0
+        members.drop(gone)
+        self.assertEqual(members.leaving, ())
+
+    def test_back(self) -> None:
+        """One that comes back while it has sessions is the same one."""
+        members = self.make(*ABC[:2])
+        gone = members.backends[0]
+        gone.sessions = 1
+        self.change(members, ABC[1])
+        self.change(members, ABC[1], "10.0.0.1:80,name=a,weight=3")
+        self.assertEqual(members.backends[1:], (gone,))
+        self.assertEqual((gone.leaving, gone.weight, members.leaving), (False, 3, ()))
+
+    def test_other_way(self) -> None:
+        """One to which one speaks otherwise is another backend."""
+        members = self.make(ABC[0])
+        old = members.backends[0]
+        old.sessions = 1
+        update = self.change(members, ABC[0] + ",tls")
+        self.assertEqual(update.removed, (old,))
+        self.assertEqual(members.leaving, (old,))
+        again = self.change(members, ABC[0])
+        self.assertEqual(again.added, (old,))
+
+    def test_operator(self) -> None:
+        """What the operator wants stays; a weight only while the text is the same."""
+        members = self.make(*ABC[:2])
+        members.set_admin("a", AdminState.DRAIN, 0.0)
+        members.set_weight("a", 50)
+        members.set_weight("b", 60)
+        self.change(members, ABC[0] + ",weight=2", ABC[1])
+        a, b = members.backends
+        self.assertEqual((a.admin, a.weight, b.weight), (AdminState.DRAIN, 2, 60))
+        members.set_admin("b", AdminState.MAINT, 0.0)
+        self.change(members, ABC[0])
+        self.change(members, *ABC[:2])
+        self.assertIs(members.backends[1].admin, AdminState.READY)
+
+    def test_names(self) -> None:
+        """The addresses of a name stay when it is described otherwise, and go with
+        it."""
+        members = self.make("web:80", "srv:_x._tcp.y")
+        members.update(WEB, at(1, 2), 0.0)
+        srv = parse_backend("srv:_x._tcp.y")
+        members.update(srv, [Resolved("10.0.0.9", 80, 5)], 0.0)
+        before = members.backends
+        self.change(members, "web:80,name=w,weight=4", "srv:_x._tcp.y,name=s")
+        self.assertEqual(members.backends, before)
+        self.assertEqual(
+            [(backend.name, backend.weight) for backend in before],
+            [("w/10.0.0.1:80", 4), ("w/10.0.0.2:80", 4), ("s/10.0.0.9:80", 5)],
+        )
+        update = self.change(members, ABC[0], "other:80")
+        self.assertEqual(update.removed, before)
+        self.assertEqual([spec.host for spec in members.unresolved], ["other"])
+
+    def test_rules(self) -> None:
+        """Without checks everybody is up; with them, who was up stays up."""
+        members = self.make(ABC[0], checked=True)
+        (backend,) = members.backends
+        self.assertFalse(backend.health.up)
+        self.change(members, ABC[0])
+        self.assertTrue(backend.health.up)
+        self.change(members, ABC[0], checked=True, fall=1)
+        self.assertTrue(backend.health.up)
+        self.assertTrue(backend.check_failed(9.0))

@@ -39,6 +39,9 @@ class FakeLookup:
 
     services = addresses
 
+    def close(self) -> None:
+        """Ask no more."""
+
 
 class ResolvingTests(SynchronousTestCase):
     """A name is looked up again and again."""

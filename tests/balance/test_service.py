@@ -19,8 +19,8 @@ from tests.daemon.service_fakes import FakeMultiplexer
 ONE = "10.0.0.1:80,name=one"
 
 
-class ServiceTests(SynchronousTestCase):
-    """The whole, from start to stop."""
+class ServiceCase(SynchronousTestCase):
+    """A balancer whose ports and backends the test plays."""
 
     def make(self, *backends: str, **values: Any) -> None:
         """Make a service."""
@@ -51,6 +51,10 @@ class ServiceTests(SynchronousTestCase):
         """Let a client come, and give both ends."""
         near = Wire(self.mux.ports[0].served.buildProtocol(CLIENT))
         return near, self.network.attempts[-1].succeed()
+
+
+class ServiceTests(ServiceCase):
+    """The whole, from start to stop."""
 
     def test_serve(self) -> None:
         """Clients are served, and what was is counted."""

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from twisted.internet.error import ConnectionAborted, ConnectionRefusedError
 from twisted.trial.unittest import SynchronousTestCase
 
-from netsvc.balance.dialer import RETRY_PAUSE
+from netsvc.balance import session as session_module
+from netsvc.balance.dialer import PRESENCE, RETRY_PAUSE
 from netsvc.balance.entrance import Entrance
 from netsvc.balance.session import Session
 from tests.balance.session_fakes import CLIENT, Attempt, Table, Wire
@@ -408,6 +411,32 @@ class QueueTests(SessionCase):
         near = self.client()
         near.reset()
         self.assertEqual(self.table.pool.waiting, 0)
+
+    def test_leave_unread(self) -> None:
+        """One that has left without that being read is found out soon."""
+        asked: list[tuple[Any, bool]] = []
+        gone: list[Any] = []
+
+        def has_left(transport: Any, end_counts: bool) -> bool:
+            asked.append((transport, end_counts))
+            return transport in gone
+
+        self.patch(session_module, "has_left", has_left)
+        self.make("10.0.0.1:80,max=1")
+        _, far = self.joined()
+        near, other = self.client(), self.client()
+        self.table.clock.advance(PRESENCE)
+        self.assertEqual(asked, [(near, False), (other, False)])
+        gone.append(near)
+        self.table.clock.advance(PRESENCE)
+        self.assertEqual(near.events, ["abort"])
+        near.end(ConnectionAborted)
+        self.assertEqual(self.table.pool.waiting, 1)
+        # Who has got a slot is not asked any more.
+        far.reset()
+        asked.clear()
+        self.table.clock.advance(PRESENCE)
+        self.assertEqual((asked, len(self.table.dialer.waiting)), ([], 0))
 
     def test_full(self) -> None:
         """With the queue full the next client is closed at once."""

@@ -16,6 +16,7 @@ from twisted.internet.error import (
 from twisted.trial.unittest import SynchronousTestCase
 
 from netsvc.balance.backend import Backend, Failure, HealthRules
+from netsvc.balance.backends import parse_backend
 from netsvc.balance.control_wire import ControlError
 from netsvc.balance.controlled import ControlledPools
 from netsvc.balance.resolving import Answer
@@ -136,6 +137,72 @@ class WatchTests(WatchCase):
         self.table.upstream.stop()
         self.table.sessions.stop()
         self.assertEqual(self.table.clock.getDelayedCalls(), [])
+
+
+class ChangeTests(WatchCase):
+    """The pool goes on to other backends, and other checks."""
+
+    def change(self, *texts: str, again: bool = False) -> None:
+        """Change the pool and its watch."""
+        pool = self.table.pool
+        update = pool.change(
+            [parse_backend(text) for text in texts],
+            rules=HealthRules(fall=1, rise=1),
+            max_ejected=0.5,
+            max_waiting=5,
+            queue_timeout=5,
+            now=self.table.clock.seconds(),
+        )
+        self.watch.change(
+            update, check=self.watch._check, interval=3 if again else 2, timeout=1
+        )
+
+    def test_backends(self) -> None:
+        """New ones are checked at once, those that go no more; who waits is served."""
+        self.make("10.0.0.1:80,max=1", "10.0.0.2:80")
+        for probe in list(self.probes.values()):
+            probe.done(True, "")
+        self.asked.clear()
+        self.change("10.0.0.1:80,max=1", "10.0.0.3:80")
+        self.assertEqual(self.asked, ["10.0.0.3:80"])
+        self.table.clock.advance(2)
+        self.assertEqual(self.asked, ["10.0.0.3:80", "10.0.0.1:80", "10.0.0.3:80"])
+
+    def test_all_exchanged(self) -> None:
+        """When all are exchanged, clients wait for the first check of the new ones."""
+        self.make("10.0.0.1:80")
+        self.probes["10.0.0.1:80"].done(True, "")
+        self.change("10.0.0.2:80")
+        got: list[Any] = []
+        self.assertIsNone(self.table.upstream.choose(b""))
+        self.table.upstream.wait(got.append, b"")
+        self.probes["10.0.0.2:80"].done(True, "")
+        self.assertEqual([each.name for each in got], ["10.0.0.2:80"])
+
+    def test_other_checks(self) -> None:
+        """With another interval all are checked anew, and stay what they are."""
+        self.make("10.0.0.1:80")
+        self.probes["10.0.0.1:80"].done(True, "")
+        self.asked.clear()
+        self.change("10.0.0.1:80", again=True)
+        self.assertEqual(self.asked, ["10.0.0.1:80"])
+        self.assertEqual(self.states(), {"10.0.0.1:80": "up"})
+        self.watch.stop()
+        self.table.sessions.stop()
+        self.assertEqual(self.table.clock.getDelayedCalls(), [])
+
+    def test_names(self) -> None:
+        """A name that stays is not looked up again; one that comes is, and one that
+        goes no more."""
+        self.make("a.test:80", "b.test:80")
+        for _, answer in list(self.lookup.asked):
+            answer.callback(Answer(("10.0.0.1",), ttl=5))
+        self.change("a.test:80", "c.test:80")
+        self.assertEqual([name for name, _ in self.lookup.asked][2:], ["c.test"])
+        self.change("a.test:80,weight=2", "c.test:80")
+        self.assertEqual([name for name, _ in self.lookup.asked][3:], ["a.test"])
+        self.table.clock.advance(5)
+        self.assertEqual(len(self.lookup.asked), 4)
 
 
 class ControlledTests(WatchCase):

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
 
+from netsvc.chat.hub_settings import Operator, parse_operator
 from netsvc.chat.settings import (
     ChatSettings,
     Gateway,
-    Operator,
     parse_gateway,
     parse_listen_or_off,
-    parse_operator,
 )
 from netsvc.daemon.settings import SettingsError
 
@@ -45,11 +45,13 @@ class ParserTests(SynchronousTestCase):
             self.assertRaises(ValueError, parse_operator, text)
 
     def test_gateway(self) -> None:
-        """A gateway has an address and a password, which may have commas."""
-        gateway = parse_gateway("192.0.2.1,a,b")
-        self.assertEqual(gateway, Gateway("192.0.2.1", "a,b"))
-        self.assertEqual(str(gateway), "192.0.2.1,a,b")
-        for text in ("", "192.0.2.1", "192.0.2.1,", ",secret"):
+        """A gateway has an address and a file, whose name may have commas."""
+        gateway = parse_gateway("192.0.2.1,/a,b")
+        self.assertEqual(gateway, Gateway("192.0.2.1", Path("/a,b")))
+        self.assertEqual(str(gateway), "192.0.2.1,/a,b")
+        text = "192.0.2.1,credential:webirc"
+        self.assertEqual(str(parse_gateway(text)), text)
+        for text in ("", "192.0.2.1", "192.0.2.1,", ",/secret"):
             self.assertRaises(ValueError, parse_gateway, text)
 
 

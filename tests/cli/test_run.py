@@ -29,6 +29,7 @@ class Options(usage.Options):
     optParameters: ClassVar[list[list[str]]] = [
         ["greeting", "g", "", "What to say first."],
         ["umask", "", "", "A name that twistd's options have too."],
+        ["config", "", "", "A file."],
     ]
 
     def parseArgs(self, *words: str) -> None:
@@ -97,6 +98,39 @@ class ServiceTests(RunTestCase):
         """The services are those of L{services}, whose plugin names are all ours."""
         for service in services.ALL:
             self.assertTrue(service.tapname.startswith("netsvc"), service.tapname)
+
+
+class ConfigTests(RunTestCase):
+    """C{--config} where no service is named."""
+
+    def setUp(self) -> None:
+        """Make a service of the name that takes it."""
+        super().setUp()
+        both = ServiceMaker("both", __name__, "Both.", "netsvc")
+        self.patch(services, "ALL", (*services.ALL, both))
+
+    def test_short(self) -> None:
+        """It is for the service that runs what a configuration file asks for."""
+        for argv in (
+            ("--config", "f", "--loud", "--rundir", "/"),
+            ("--rundir", "/", "--config=f", "--loud"),
+            ("netsvc", "--config", "f", "--loud", "--rundir=/"),
+        ):
+            options = self.parse(*argv)
+            self.assertEqual(options.subCommand, "netsvc")
+            self.assertEqual(options["rundir"], "/")
+            self.assertEqual(options.subOptions["config"], "f")
+            self.assertEqual(options.subOptions["loud"], 1)
+
+    def test_other(self) -> None:
+        """A service that is named gets it itself."""
+        options = self.parse("demo", "--config", "f")
+        self.assertEqual(options.subCommand, "netsvc-demo")
+        self.assertEqual(options.subOptions["config"], "f")
+
+    def test_mistakes(self) -> None:
+        """What is wrong before it is told as ever."""
+        self.assertIn("--nowhere", self.refused("--nowhere", "--config", "f"))
 
 
 class OptionTests(RunTestCase):
@@ -208,10 +242,9 @@ class LogTests(RunTestCase):
         file = Path(self.mktemp())
         file.write_text("before\n")
         options = self.parse("--logfile", str(file), "--log-format", "json", "demo")
-        (stream,) = options["logger"].args
-        self.addCleanup(stream.close)
+        target, _level = options["logger"].args
+        self.addCleanup(target.close)
         options["logger"]()({"log_format": "hello", "log_time": 0.0})
-        stream.flush()
         before, line = file.read_text().splitlines()
         self.assertEqual((before, json.loads(line)["message"]), ("before", "hello"))
 
@@ -221,6 +254,15 @@ class LogTests(RunTestCase):
         self.assertEqual(
             self.refused("--logfile", name, "demo"),
             f"--logfile {name}: No such file or directory",
+        )
+
+    def test_level(self) -> None:
+        """C{--log-level} says from which level on events are logged."""
+        self.assertIn("hello", self.observed("--log-level", "info"))
+        self.assertEqual(self.observed("--log-level", "warn"), "")
+        self.assertEqual(
+            self.refused("--log-level", "loud", "demo"),
+            "--log-level: 'loud' is none of debug, info, warn, error, critical",
         )
 
     def test_other_format(self) -> None:

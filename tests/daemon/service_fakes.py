@@ -95,6 +95,15 @@ class FakePort:
         self.written: list[tuple[bytes, Any]] = []
         self.closing: Deferred[None] | None = None
 
+    @property
+    def factory(self) -> Any:
+        """What is served, as ports call it."""
+        return self.served
+
+    @factory.setter
+    def factory(self, factory: Any) -> None:
+        self.served = factory
+
     def getHost(self) -> Any:
         """Give the address."""
         return self.address

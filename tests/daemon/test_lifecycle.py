@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Callable
 from io import StringIO
+from types import SimpleNamespace
 from typing import Any
 
 from twisted.application.service import Service
@@ -19,6 +20,7 @@ from twisted.logger import capturedLogs, formatEvent
 from twisted.trial.unittest import SynchronousTestCase
 
 from netsvc.daemon.lifecycle import (
+    MAX_WAITING,
     SIGNALS,
     Daemon,
     StartError,
@@ -27,7 +29,7 @@ from netsvc.daemon.lifecycle import (
 )
 
 
-class FakeReactor:
+class FakeReactor(Clock):
     """A reactor whose turns the test takes.
 
     @ivar stops: how often it was stopped.
@@ -35,6 +37,7 @@ class FakeReactor:
 
     def __init__(self) -> None:
         """Begin stopped."""
+        super().__init__()
         self.running = False
         self.stops = 0
         self._when_running: list[Callable[[], Any]] = []
@@ -368,3 +371,181 @@ class HandlerTests(DaemonCase):
 
         daemon = Daemon([], 1.0)
         self.assertIs(daemon._reactor, reactor)
+
+
+class FakeReloader:
+    """Reloads when the test says so."""
+
+    def __init__(self) -> None:
+        """Begin with nothing asked."""
+        self.asked: list[Deferred[list[str]]] = []
+
+    def reload(self) -> Deferred[list[str]]:
+        """Reload."""
+        self.asked.append(Deferred())
+        return self.asked[-1]
+
+
+class ReloadTests(DaemonCase):
+    """Tests of when it is reloaded, and what is said of it."""
+
+    def setUp(self) -> None:
+        """Start it, with a reloader that the test plays."""
+        super().setUp()
+        self.reloader = FakeReloader()
+        self.daemon.reloader = self.reloader
+        self.start()
+        self.addCleanup(self.daemon.stopService)
+
+    def test_signal(self) -> None:
+        """SIGHUP reloads, and the log says so."""
+        self.raise_signal(signal.SIGHUP)
+        self.reloader.asked[0].callback([])
+        self.assertEqual(self.messages(), ["SIGHUP: reloading", "reloaded"])
+        self.assertEqual(self.daemon.reloads, {"ok": 1})
+
+    def test_refused(self) -> None:
+        """Every problem is a line of the log, and the result of who has asked."""
+        done = self.daemon.reload()
+        self.reloader.asked[0].callback(["a.toml:1: no", "a.toml:2: no"])
+        self.assertEqual(
+            self.messages(),
+            [
+                "cannot reload: a.toml:1: no",
+                "cannot reload: a.toml:2: no",
+                "not reloaded, the old configuration stays: 2 to correct",
+            ],
+        )
+        self.assertEqual(len(self.successResultOf(done)), 2)
+        self.assertEqual(self.daemon.reloads, {"failed": 1})
+
+    def test_mistake(self) -> None:
+        """A mistake of ours is logged, and a result, too."""
+        done = self.daemon.reload()
+        self.reloader.asked[0].errback(ZeroDivisionError("oh"))
+        self.assertEqual(self.successResultOf(done), ["internal error: oh"])
+        self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
+
+    def test_one_at_a_time(self) -> None:
+        """Who asks while one goes on gets the next one, which is the same for all."""
+        first = self.daemon.reload()
+        others = [self.daemon.reload() for _ in range(3)]
+        self.assertEqual(len(self.reloader.asked), 1)
+        self.reloader.asked[0].callback([])
+        self.successResultOf(first)
+        self.assertEqual(len(self.reloader.asked), 2)
+        self.assertNoResult(others[0])
+        self.reloader.asked[1].callback(["no"])
+        for other in others:
+            self.assertEqual(self.successResultOf(other), ["no"])
+        self.assertEqual(self.daemon.reloads, {"ok": 1, "failed": 1})
+
+    def test_asking_in_between(self) -> None:
+        """Who asks again as soon as one has ended gets another one."""
+        again: list[Deferred[list[str]]] = []
+        first = self.daemon.reload()
+        first.addCallback(lambda problems: again.append(self.daemon.reload()))
+        second = self.daemon.reload()
+        self.reloader.asked[0].callback([])
+        self.assertEqual(len(self.reloader.asked), 2)
+        self.reloader.asked[1].callback([])
+        self.successResultOf(second)
+        self.successResultOf(again[0])
+
+    def test_storm(self) -> None:
+        """Of many signals one goes on and one waits."""
+        for _ in range(100):
+            signal.raise_signal(signal.SIGHUP)
+        self.reactor.turn()
+        self.assertEqual(len(self.reloader.asked), 1)
+        self.reloader.asked[0].callback([])
+        self.reloader.asked[1].callback([])
+        self.assertEqual(self.daemon.reloads, {"ok": 2})
+
+    def test_too_many(self) -> None:
+        """Not any number may wait."""
+        done = [self.daemon.reload() for _ in range(MAX_WAITING + 2)]
+        self.assertIn("wait for a reload", self.successResultOf(done[-1])[0])
+        self.assertNoResult(done[-2])
+
+    def test_while_draining(self) -> None:
+        """A daemon that drains is not reloaded."""
+        self.daemon.shut_down("test")
+        done = self.daemon.reload()
+        self.assertEqual(self.successResultOf(done), ["the daemon is stopping"])
+        self.assertEqual(self.daemon.reloads, {"failed": 1})
+        self.assertEqual(self.reloader.asked, [])
+
+    def test_drain_in_between(self) -> None:
+        """When the drain begins while one goes on, that ends as it ends."""
+        done = self.daemon.reload()
+        self.daemon.shut_down("test")
+        self.reloader.asked[0].callback([])
+        self.assertEqual(self.successResultOf(done), [])
+        self.assertEqual(self.daemon.state, "draining")
+
+    def test_by_default(self) -> None:
+        """Without anything else the files of the services are read again."""
+        daemon = Daemon([Drained()], 1.0, self.reactor)
+        self.assertEqual(self.successResultOf(daemon.reload()), [])
+
+
+class StateTests(DaemonCase):
+    """Tests of what it tells about itself."""
+
+    def test_state(self) -> None:
+        """It is ready once the reactor runs, and then draining."""
+        self.assertEqual(self.daemon.state, "starting")
+        self.daemon.startService()
+        self.assertEqual(self.daemon.state, "starting")
+        self.reactor.run()
+        self.assertEqual(self.daemon.state, "ready")
+        self.daemon.shut_down("test")
+        self.assertEqual(self.daemon.state, "draining")
+        self.daemon.stopService()
+
+    def test_summary(self) -> None:
+        """SIGUSR2 logs how it is, and a line for each service that counts."""
+        passed: list[str] = []
+        one: Any = self.services[0]
+        one.service = "netsvc-one"
+        one.counters = lambda: {"connections": 3, "bytes": 5}
+        one.log_summary = lambda: passed.append("summary")
+        one.reopen_logs = lambda: passed.append("reopen")
+        self.start()
+        self.raise_signal(signal.SIGUSR2)
+        self.assertEqual(
+            self.messages(),
+            [
+                "ready, 0 reloads, 0 of them refused",
+                "netsvc-one: connections=3, bytes=5",
+            ],
+        )
+        self.raise_signal(signal.SIGUSR1)
+        self.assertEqual(passed, ["summary", "reopen"])
+        self.daemon.stopService()
+
+    def test_drain_timeout(self) -> None:
+        """A service drains for its own time, and not longer than all may."""
+        one: Any = self.services[0]
+        self.assertEqual(self.daemon.drain_timeout_of(one), 30.0)
+        for own, longest in ((5.0, 5.0), (60.0, 30.0)):
+            one.settings = SimpleNamespace(drain_timeout=own)
+            self.assertEqual(self.daemon.drain_timeout_of(one), longest)
+
+    def test_without_signals(self) -> None:
+        """One that is told to takes no signals at all."""
+        self.daemon.takes_signals = False
+        self.daemon.privilegedStartService()
+        self.start()
+        self.assertEqual(self.handlers(), self.before)
+        self.daemon.stopService()
+
+    def test_early(self) -> None:
+        """Signals are taken before the ports are bound: none ends the process."""
+        self.daemon.privilegedStartService()
+        signal.raise_signal(signal.SIGHUP)
+        self.start()
+        self.reactor.turn()
+        self.assertEqual(self.messages(), ["SIGHUP: reloading", "reloaded"])
+        self.daemon.stopService()

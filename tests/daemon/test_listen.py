@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 from hypothesis import example, given
 from hypothesis import strategies as st
 from twisted.internet import endpoints
@@ -30,6 +32,24 @@ def grammar(text: str) -> tuple[list[str], dict[str, str]] | None:
 
 class ReadTests(SynchronousTestCase):
     """Tests of what L{parse_listen} gives."""
+
+    def test_credentials(self) -> None:
+        """Certificates and keys may be credentials; the string stays as it was."""
+        changed = {**os.environ, "CREDENTIALS_DIRECTORY": "/run/c:d"}
+        self.patch(os, "environ", changed)
+        text = r"ssl:7443:privateKey=credential\:key.pem:certKey=a\=b:interface=\:\:1"
+        listen = parse_listen(text)
+        self.assertEqual(str(listen), text)
+        self.assertEqual(listen.named["privateKey"], "/run/c:d/key.pem")
+        self.assertEqual(
+            grammar(listen.endpoint),
+            (["ssl", "7443"], {**listen.named, "backlog": str(BACKLOG)}),
+        )
+        for wrong in (r"credential\:../key", r"credential\:"):
+            error = self.assertRaises(
+                ValueError, parse_listen, f"ssl:1:certKey={wrong}"
+            )
+            self.assertIn("is not credential:NAME", str(error))
 
     def test_parts(self) -> None:
         """A string has a kind, arguments without a name, and ones with a name."""

@@ -18,10 +18,12 @@ from twisted.logger import capturedLogs, formatEvent
 from twisted.python.systemd import ListenFDs
 from twisted.trial.unittest import SynchronousTestCase
 
+from netsvc.daemon import binding
 from netsvc.daemon import listeners as module
 from netsvc.daemon.listen import BACKLOG, parse_listen
 from netsvc.daemon.listeners import Listeners
 from netsvc.multiplex.datagram import MAX_DATAGRAM
+from tests.daemon.pem_samples import write_pem
 from tests.daemon.service_fakes import FakeMultiplexer, server_tls
 
 
@@ -123,7 +125,7 @@ class BindTests(ListenersCase):
             asked.append(text)
             return endpoint
 
-        self.patch(module, "serverFromString", from_string)
+        self.patch(binding, "serverFromString", from_string)
         listeners = Listeners("s", [listen], NamedFactory, QuietDatagrams)
         listeners.startService()
         self.assertEqual(asked, [listen.endpoint])
@@ -133,8 +135,9 @@ class BindTests(ListenersCase):
         """A directory with a certificate is served on all addresses."""
         folder = Path(self.mktemp())
         folder.mkdir()
-        (folder / "a.pem").write_text("")
+        write_pem(folder / "a.pem", "a.example")
         self.make(f"tls:{folder}:port=7443").startService()
+        self.flushWarnings()  # Twisted uses what pyOpenSSL has deprecated
         self.assertEqual(self.mux.bound, [("tcp", 7443, "::", BACKLOG)])
         served = self.mux.ports[0].served
         self.assertEqual(served.wrappedFactory.transport, "tls")
@@ -190,6 +193,16 @@ class RefuseTests(ListenersCase):
         for text in (f"tls:{folder}:port=7443", f"tls:path={folder}", "tls:/no/such"):
             self.assertIn("there is no certificate, *.pem, in the", self.refused(text))
 
+    def test_broken_certificate(self) -> None:
+        """So is one of which a file cannot be used, and the file is named."""
+        folder = Path(self.mktemp())
+        folder.mkdir()
+        write_pem(folder / "a.pem", "a.example")
+        (folder / "b.pem").write_text("junk")
+        reason = self.refused(f"tls:{folder}:port=7443")
+        problem = "has neither a certificate nor a private key"
+        self.assertEqual(reason, f"{folder / 'b.pem'} {problem}")
+
     def test_locked_socket(self) -> None:
         """A UNIX socket that another process serves is refused."""
 
@@ -212,7 +225,7 @@ class RefuseTests(ListenersCase):
         """An endpoint that does not bind at once is refused: it may never do it."""
         endpoint = endpoints.TCP4ServerEndpoint(self.mux, 7)
         endpoint.listen = lambda factory: Deferred()  # type: ignore[method-assign]
-        self.patch(module, "serverFromString", lambda reactor, text: endpoint)
+        self.patch(binding, "serverFromString", lambda reactor, text: endpoint)
         self.assertEqual(self.refused("slow:7"), "it does not bind at once")
 
     def test_error_without_text(self) -> None:

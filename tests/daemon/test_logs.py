@@ -26,7 +26,7 @@ from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface.verify import verifyObject
 
-from netsvc.daemon import logs
+from netsvc.daemon import log_lines, log_output, logs
 
 WHEN = 1795215224.123  # 2026-11-20T22:53:44.123Z
 
@@ -195,7 +195,7 @@ class TextTests(LogsTestCase):
         """A very long message is cut, and says by how much."""
         line = self.emitted(log_format="{text}", text="x" * 20000)
         self.assertTrue(line.endswith("xxx... (3616 characters cut)\n"))
-        self.assertEqual(line.count("x"), logs.MAX_LENGTH)
+        self.assertEqual(line.count("x"), log_lines.MAX_LENGTH)
 
     def test_unformattable(self) -> None:
         """A message that cannot be made is told as such."""
@@ -340,7 +340,7 @@ class WriterTests(LogsTestCase):
     def observer(self, descriptor: int) -> ILogObserver:
         """Make a text observer that writes to a descriptor."""
         return logs.LineObserver(
-            lambda event: str(event["text"]), logs.DescriptorWriter(descriptor)
+            lambda event: str(event["text"]), log_output.DescriptorWriter(descriptor)
         )
 
     def test_standard_output(self) -> None:
@@ -392,7 +392,7 @@ class WriterTests(LogsTestCase):
 
         A line that was cut short is ended before the next one begins.
         """
-        self.patch(logs, "MAX_STALL", 0.001)
+        self.patch(log_output, "MAX_STALL", 0.001)
         reading, writing = self.open_pipe()
         capacity = fcntl.fcntl(writing, fcntl.F_GETPIPE_SZ)
         observer = self.observer(writing)

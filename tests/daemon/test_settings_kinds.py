@@ -1,4 +1,4 @@
-"""Tests of L{netsvc.daemon.kinds}."""
+"""Tests of L{netsvc.daemon.kinds} and L{netsvc.daemon.quantities}."""
 
 from __future__ import annotations
 
@@ -11,20 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from netsvc.daemon.kinds import (
-    Choice,
-    Count,
-    Duration,
-    FilePath,
-    Flag,
-    Kind,
-    Parsed,
-    RateLimit,
-    Size,
-    Text,
-    found,
-)
+from netsvc.daemon.kinds import Choice, FilePath, Flag, Kind, Parsed, Text, found
 from netsvc.daemon.limits import Rate
+from netsvc.daemon.quantities import Count, Duration, RateLimit, Size
 
 EVERY_KIND: list[Kind[Any]] = [
     Text(20, min_length=1),

@@ -43,6 +43,7 @@ class FakeEngine:
         self.parallel = changes.get("parallel", 1)
         self.hedge = changes.get("hedge", False)
         self.mixes_case = changes.get("mixes_case", True)
+        self.max_mismatches = changes.get("max_mismatches", 100)
 
     def _raise(self, error: Exception) -> None:
         raise error

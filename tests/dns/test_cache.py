@@ -110,6 +110,7 @@ class PositiveTests(CacheCase):
         """A response code that is no answer is not kept as one."""
         self.assertIsNone(self.put(rcode=codes.REFUSED, authority=(soa(),)))
         self.refused("not-an-answer")
+        self.assertIsNone(self.put(cname(WWW, WWW)))
 
     def test_case(self) -> None:
         """The question goes back as it was written; owners follow it."""

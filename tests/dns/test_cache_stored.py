@@ -107,13 +107,11 @@ class CompressionTests(CacheCase):
         owner = name
         seen = {name.lower()}
         for target in targets:
-            records.append(cname(owner, target))
-            if target.lower() in seen:
-                break
-            seen.add(target.lower())
-            owner = target
-        else:
-            records.append(a(owner))
+            if target.lower() not in seen:
+                seen.add(target.lower())
+                records.append(cname(owner, target))
+                owner = target
+        records.append(a(owner))
         cache = Cache()
         question = Question(name, A)
         authority = (soa(b"\0"),)

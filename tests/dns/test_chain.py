@@ -5,6 +5,7 @@ from __future__ import annotations
 from twisted.trial.unittest import SynchronousTestCase
 
 from netsvc.dns.chain import MAX_CHAIN, on_chain
+from netsvc.dns.errors import BadChain
 from netsvc.dns.names import from_text
 from netsvc.dns.result import Question, Record
 from netsvc.dns.rrtypes import ANY, CNAME, DNAME, IN, RRSIG, A
@@ -82,13 +83,36 @@ class ChainTests(SynchronousTestCase):
         )
 
     def test_loops(self) -> None:
-        """A loop ends, and so does a long chain."""
-        one, two = alias("x.test", "y.test"), alias("y.test", "x.test")
-        self.check([one, two], [one, two])
+        """Aliases that go round in a circle are no answer, and no "no data"."""
+        for records in (
+            [alias("x.test", "x.test")],
+            [alias("x.test", "y.test"), alias("y.test", "X.test")],
+            [
+                alias("x.test", "y.test"),
+                alias("y.test", "z.test"),
+                alias("z.test", "y.test"),
+            ],
+            [alias("test", "a.test", DNAME), alias("a.test", "test", DNAME)],
+        ):
+            with self.assertRaises(BadChain):
+                on_chain(tuple(records), Question(from_text("x.test"), A))
+        # Who asks for the alias itself gets it.
+        one = alias("x.test", "x.test")
+        self.check([one], [one], rtype=CNAME)
+
+    def test_long(self) -> None:
+        """A chain as long as is allowed is an answer; a longer one is an error."""
         chain = [
-            alias(f"n{number}.test", f"n{number + 1}.test") for number in range(30)
+            alias(f"n{number}.test", f"n{number + 1}.test")
+            for number in range(MAX_CHAIN + 1)
         ]
-        self.check(chain, chain[: MAX_CHAIN + 1], "n0.test")
+        end = a(f"n{MAX_CHAIN}.test")
+        long = [end, *reversed(chain[:-1])]
+        self.check(long, [*chain[:-1], end], "n0.test")
+        self.check(chain[:-1], chain[:-1], "n0.test")
+        with self.assertRaises(BadChain) as caught:
+            self.check(chain, [], "n0.test")
+        self.assertEqual(str(caught.exception), "they are more than 16")
 
     def test_dname(self) -> None:
         """A DNAME makes aliases of all that is below it (RFC 6672)."""
@@ -97,7 +121,8 @@ class ChainTests(SynchronousTestCase):
         self.check([dname, made, a("x.other")], [dname, made, a("x.other")])
         self.check([dname, a("x.other")], [dname, a("x.other")])
         # What the DNAME does not make is not followed.
-        self.check([dname, alias("x.test", "bank"), a("bank")], [dname])
+        with self.assertRaises(BadChain):
+            self.check([dname, alias("x.test", "bank"), a("bank")], [])
         # It says nothing of its own name.
         self.check([dname, a("test"), a("other")], [a("test")], "test")
         long = alias("test", ".".join(["a" * 60] * 4), DNAME)

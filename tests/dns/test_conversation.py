@@ -77,6 +77,24 @@ class AcceptanceTests(SynchronousTestCase):
         self.server.say(good)
         self.assertEqual(self.asked.addresses, (GOOD,))
 
+    def test_flood(self) -> None:
+        """Many of them: the server is asked over TCP at once, and both may answer."""
+        most = self.asked.engine.max_mismatches
+        wrong = reply(self.server.udp.sent[0], question=b"\1y\4test\0\0\1\0\1")
+        for _ in range(most - 1):
+            self.server.say(wrong)
+        self.assertEqual(self.server.stream.sent, [])
+        for _ in range(2):
+            self.server.say(wrong)
+        self.assertEqual(len(self.server.stream.sent), 1)
+        self.assertEqual(self.counts["flooded"], 1)
+        self.assertEqual(self.counts["wrong-question"], most + 1)
+        # It has no TCP; the right datagram comes after all.
+        self.server.stream.sent[0].failed(ConnectionClosed)
+        self.assertEqual(self.asked.ended, 0)
+        self.server.say()
+        self.assertEqual(self.asked.addresses, (GOOD,))
+
     def test_bare_error(self) -> None:
         """A reply without a question may say that it is an error."""
         self.server.say(self.server.udp.ident() + b"\x81\x05" + bytes(8))

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import socket
+import threading
+from queue import Queue
 from typing import Any
 
 from twisted.internet.address import IPv4Address, IPv6Address
@@ -12,7 +15,7 @@ from twisted.names import error
 from twisted.trial.unittest import SynchronousTestCase
 
 from netsvc.dns import hosts
-from netsvc.dns.bootstrap import TIMEOUT, with_addresses
+from netsvc.dns.bootstrap import TIMEOUT, with_addresses, with_addresses_now
 from netsvc.dns.codes import NXDOMAIN
 from netsvc.dns.errors import (
     LookupFailed,
@@ -292,3 +295,43 @@ class BootstrapTests(SynchronousTestCase):
         self.failureResultOf(found, NoServers)
         for each in asks.waiting:
             each.errback(LookupFailed("late"))
+
+    def test_slow_at_start(self) -> None:
+        """So it has while a service starts; addresses need no resolver."""
+        asked: Queue[threading.Thread] = Queue()
+        go_on = threading.Event()
+
+        def wait(*args: Any, **more: Any) -> Any:
+            asked.put(threading.current_thread())
+            go_on.wait(10)
+            return []
+
+        self.patch(socket, "getaddrinfo", wait)
+        self.assertEqual(with_addresses_now([SERVER], 0.0), (SERVER,))
+        self.assertTrue(asked.empty())
+        with self.assertRaises(NoServers) as caught:
+            with_addresses_now([parse_server("tls://a.test"), SERVER], 0.0)
+        self.assertEqual(
+            str(caught.exception),
+            "tls://a.test: the address of a.test was not found in 0 s",
+        )
+        go_on.set()
+        asked.get(timeout=10).join(10)
+
+    def test_found_at_start(self) -> None:
+        """Each address is a server of its own there, too; what is no name has none."""
+        found = [(2, 1, 6, "", ("192.0.2.7", 853)), (2, 1, 6, "", ("192.0.2.8", 853))]
+        self.patch(socket, "getaddrinfo", lambda *args, **more: found)
+        servers = with_addresses_now([parse_server("tls://a.test"), SERVER])
+        self.assertEqual(
+            [str(each) for each in servers],
+            ["tls://192.0.2.7#a.test", "tls://192.0.2.8#a.test", "192.0.2.53"],
+        )
+
+        def no_name(*args: Any, **more: Any) -> Any:
+            raise UnicodeError("label too long")
+
+        self.patch(socket, "getaddrinfo", no_name)
+        with self.assertRaises(NoServers) as caught:
+            with_addresses_now([parse_server("a.test")])
+        self.assertIn("is no name", str(caught.exception))

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import dns.message
+import dns.rrset
 from twisted.trial.unittest import SynchronousTestCase
 
 from netsvc.dns import codes
 from netsvc.dns.errors import (
+    BadAliases,
     NoServers,
     Refused,
     ServerFailure,
@@ -13,7 +16,7 @@ from netsvc.dns.errors import (
     Unreachable,
 )
 from netsvc.dns.memory import FIRST_WAIT, LEAST_WAIT, STRIKES
-from tests.dns.fakes import GOOD, FakeLookup, FakeServer
+from tests.dns.fakes import GOOD, FakeLookup, FakeServer, reply
 
 
 class OrderTests(SynchronousTestCase):
@@ -39,6 +42,21 @@ class OrderTests(SynchronousTestCase):
             [type(each) for each in asked.result.errors], [ServerFailure, Unreachable]
         )
         self.assertEqual(asked.result.server, self.servers[2].server)
+
+    def test_next_on_bad_aliases(self) -> None:
+        """So do aliases that lead nowhere, though the server is not slow for that."""
+        asked = FakeLookup(*self.servers)
+        sent = self.servers[0].udp.sent[0]
+        loop = dns.message.from_wire(reply(sent, address=""))
+        name = loop.question[0].name
+        loop.answer.append(dns.rrset.from_text(name, 60, "IN", "CNAME", "x.test."))
+        self.servers[0].say(loop.to_wire())
+        self.assertEqual(self.sent(), [1, 1, 0])
+        self.assertEqual(self.servers[0].memory.strikes, 0)
+        self.servers[1].say()
+        assert asked.result is not None
+        self.assertEqual(asked.addresses, (GOOD,))
+        self.assertEqual([type(each) for each in asked.result.errors], [BadAliases])
 
     def test_next_on_silence(self) -> None:
         """So does silence, after a while; both may answer then."""

@@ -171,12 +171,11 @@ class UpstreamTests(ServiceCase):
         self.assertIn("is this service itself", text)
 
     def test_authorities(self) -> None:
-        """And certificates that cannot be read."""
-        upstream = ["tls://192.0.2.1"]
+        """And certificates that cannot be read, though no server needs them."""
         path = Path("/nonexistent")
-        self.assertIn(
-            "--upstream-ca", self.refused(upstream=upstream, upstream_ca=path)
-        )
+        for server in ("tls://192.0.2.1", "192.0.2.1"):
+            text = self.refused(upstream=[server], upstream_ca=path)
+            self.assertIn("--upstream-ca", text)
 
     def test_anchors(self) -> None:
         """Trust anchors are the root's, or those of a file."""

@@ -22,6 +22,9 @@ from netsvc.dns.servers import parse_server
 from netsvc.dns.udp import MAX_AGE, MAX_RETIRED, QUERIES, SOCKETS, UDPCarrier
 from tests.dns.fakes import COOKIE, GOOD, FakeCarrier, FakeEngine, reply
 
+#: After how many datagrams with unknown ids the sockets here are given up.
+MAX_MISMATCHES = 5
+
 
 class FakeSocket:
     """
@@ -121,7 +124,7 @@ class UDPTests(SynchronousTestCase):
         self.mux = FakeMux()
         self.memory = Memory(parse_server("192.0.2.1"), COOKIE)
         entropy = Entropy(random.Random(1).randbytes)
-        self.carrier = UDPCarrier(self.mux, self.memory, entropy)
+        self.carrier = UDPCarrier(self.mux, self.memory, entropy, MAX_MISMATCHES)
         self.upstream = Upstream(self.memory, self.carrier, FakeCarrier("tcp"))
         self.ended: list[Any] = []
         self.addCleanup(self.carrier.close)
@@ -167,6 +170,62 @@ class UDPTests(SynchronousTestCase):
         self.assertEqual(self.memory.counts["unknown-id"], 2)
         self.assertEqual(reader.pending, {})
         self.assertEqual(reader.logPrefix(), "dns")
+
+    def test_flood(self) -> None:
+        """Many unknown ids: what is pending goes over TCP, and the port is not used."""
+        self.patch(udp, "SOCKETS", 1)
+        self.ask("a.test")
+        self.ask("b.test")
+        reader, fake = self.used(), self.sockets[0]
+        stream: Any = self.upstream.stream
+        every = (number.to_bytes(2, "big") for number in range(100))
+        strange = [ident for ident in every if ident not in reader.pending]
+        fake.incoming += strange[: MAX_MISMATCHES - 1]
+        reader.doRead()
+        self.assertEqual((stream.sent, reader.left > 0), ([], True))
+        fake.incoming.append(strange[-1])
+        reader.doRead()
+        self.assertEqual((len(stream.sent), reader.left), (2, 0))
+        self.assertEqual(self.memory.counts["flooded"], 2)
+        # Once is enough.
+        fake.incoming += strange[: 2 * MAX_MISMATCHES]
+        reader.doRead()
+        self.assertEqual(len(stream.sent), 2)
+        self.answer_all()
+        self.assertEqual(self.ended, [(GOOD,)] * 2)
+
+    def test_flood_of_nothing(self) -> None:
+        """If nothing is pending there the socket is just closed."""
+        self.ask()
+        reader = self.used()
+        self.answer_all()
+        fake = self.fake_of(reader)
+        fake.incoming += [b"\0\0"] * MAX_MISMATCHES
+        fake.incoming.append(b"?")
+        reader.doRead()
+        self.assertEqual((len(self.carrier), fake.incoming), (0, [b"?"]))
+
+    def test_late(self) -> None:
+        """Copies of a reply are no strangers, however many come."""
+        self.ask()
+        reader, fake = self.used(), self.sockets[0]
+        copy = reply(next(iter(reader.pending.values())))
+        self.answer_all()
+        fake.incoming += [copy] * (MAX_MISMATCHES + 1)
+        reader.doRead()
+        self.assertEqual(self.memory.counts["late"], MAX_MISMATCHES + 1)
+        self.assertEqual(self.memory.counts["unknown-id"], 0)
+        self.assertEqual(len(self.carrier), 1)
+
+    def test_remembered(self) -> None:
+        """A bounded number of ids is remembered."""
+        self.patch(udp, "MAX_PENDING", 2)
+        self.patch(udp, "SOCKETS", 1)
+        for number in range(5):
+            self.ask(f"n{number}.test")
+            reader = self.used()
+            self.answer_all()
+            self.assertLessEqual(len(reader.over), 2)
 
     def test_pool(self) -> None:
         """A few sockets are used, and each for a number of queries."""

@@ -21,6 +21,7 @@ from netsvc.dns.errors import (
     LookupFailed,
     ServerFailure,
     ServerTimeout,
+    Unvalidated,
 )
 from netsvc.dns.names import from_text
 from netsvc.dns.options import PLAIN, QueryOptions
@@ -217,7 +218,7 @@ class ValidatedTests(Case):
 
         for server in (LIAR, GOOD, OTHER):
             self.asks.changes[server] = hold_back
-        self.failureResultOf(self.ask("www.nsec.test"), Bogus)
+        self.failureResultOf(self.ask("www.nsec.test"), Unvalidated)
 
     def test_malformed(self) -> None:
         """An answer that dnspython cannot read is bogus."""
@@ -235,7 +236,20 @@ class ValidatedTests(Case):
 
         for server in (LIAR, GOOD, OTHER):
             self.asks.changes[server] = break_off
-        self.failureResultOf(self.ask("www.nsec.test"), Bogus)
+        self.failureResultOf(self.ask("www.nsec.test"), Unvalidated)
+
+    def test_empty_non_terminal(self) -> None:
+        """What the header says of an empty name is put right."""
+
+        def claim(message: Message) -> Message:
+            message.set_rcode(dns.rcode.NXDOMAIN)
+            return message
+
+        self.upstream.changes[dns.name.from_text("empty.nsec.test"), RdataType.A] = (
+            claim
+        )
+        result = self.successResultOf(self.ask("empty.nsec.test"))
+        self.assertEqual((result.rcode, result.exists), (0, False))
 
     def test_not_covered(self) -> None:
         """A record beside those that were judged makes an answer bogus."""

@@ -7,15 +7,8 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from netsvc.daemon.limits import Rate, RateTable, source_key
-from netsvc.echo.guard import (
-    FIRST_UNPRIVILEGED,
-    LOOP,
-    PRIVILEGED_PORT,
-    RATE,
-    REFLECTOR,
-    REFLECTORS,
-    Guard,
-)
+from netsvc.daemon.reflectors import FIRST_UNPRIVILEGED, REFLECTORS
+from netsvc.echo.guard import LOOP, PRIVILEGED_PORT, RATE, REFLECTOR, Guard
 
 HOST = "192.0.2.1"
 CLIENT = 50000

@@ -83,6 +83,7 @@ ROWS: Final = (
         8, "no descriptors left",
         "none hangs, those served go on, at most one log line a second",
         _ECHO + "DescriptorTests.test_limit_is_lowered",
+        "test_admin.DescriptorTests.test_flood",
     ),
     _quick(
         9, "2,000 connections after a stall of 300 ms",
@@ -126,6 +127,13 @@ ROWS: Final = (
         "test_echo_stop.DrainTests.test_sigterm",
     ),
     _quick(
+        19, "20 reloads while 200 connections come a second; backends exchanged",
+        "none is refused or dropped, nobody in the chat notices",
+        "test_reload.LoadTests.test_nobody_notices",
+        "test_reload.RefuseTests.test_of_a_service",
+        "test_reload_balance.BackendTests.test_swap",
+    ),
+    _quick(
         20, "backends that are killed, frozen or cut off",
         "found out within 2 s, no failure after that",
         "test_balance_faults.StreamFaultTests.test_killed_and_frozen",
@@ -147,9 +155,22 @@ ROWS: Final = (
         "test_echo_faults.StartTests.test_port_in_use",
         "test_echo_faults.StartTests.test_bad_key",
     ),
+    _quick(
+        24, "status pages asked slowly, wrongly, under a foreign name, or not read",
+        "ended in time, others are answered; at most 256 KiB wait for a reader",
+        "test_admin_slow.SlowReaderTests.test_cut",
+        "test_admin.PageTests.test_hostile",
+        "test_admin.PageTests.test_curl",
+    ),
     _row(
         26, "50,000 connections that come and go", "less than 10 bytes each are kept",
         _SOAK + "LeakTests.test_churn",
+    ),
+    _quick(
+        27, "SIGKILL of workers under load, and of their parent",
+        "100 of 100 new connections are served, no zombie, no orphan",
+        "test_workers.DeathTests.test_worker_killed_under_load",
+        "test_workers.DeathTests.test_parent_killed",
     ),
 )  # fmt: skip
 """All rows, by number."""

@@ -8,8 +8,10 @@ were interesting before, which lie in C{corpus/TARGET}.
 
 from __future__ import annotations
 
+import contextlib
 import re
 import sqlite3
+import tomllib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Final
@@ -36,15 +38,21 @@ from netsvc.chat.line.reader import LineReader
 from netsvc.chat.line.telnet import TelnetFilter
 from netsvc.chat.store.search import indexed, query
 from netsvc.chat.text import action, clean
+from netsvc.daemon.configuration import ConfigurationError
+from netsvc.daemon.settings_text import effective
+from netsvc.daemon.toml_lines import KeyPath, key_lines
 from netsvc.dns.chain import on_chain
-from netsvc.dns.errors import FormatError
+from netsvc.dns.errors import BadChain, FormatError
 from netsvc.dns.forwarder.request import read as read_request
 from netsvc.dns.text import rdata_text
 from netsvc.dns.wire import parse as parse_message
+from netsvc.tables import parse as parse_configuration
 from tests.chat.accounts.sasl_kit import sasl_outcomes
 from tests.chat.irc import kit as irc_kit
 from tests.chat.irc.memory_history import MemoryHistory
 from tests.chat.line import kit as line_kit
+from tests.fuzz.frame_targets import relay_frames
+from tests.fuzz.relay_targets import relay_datagrams, stun_message
 
 # Now, while a fuzzer looks at what is imported.
 irc_commands.load()
@@ -213,7 +221,8 @@ def dns_reply(data: bytes) -> None:
         for shown in (record.name, rdata_text(record)):
             assert not HARMFUL.search(shown), shown
     if message.question is not None:
-        on_chain(message.answer, message.question)
+        with contextlib.suppress(BadChain):
+            on_chain(message.answer, message.question)
         assert parse_message(data, message.question).answer == message.answer
 
 
@@ -222,11 +231,48 @@ def dns_request(data: bytes) -> None:
     read_request(data)
 
 
+def configuration(data: bytes) -> None:
+    """
+    A configuration file is refused with lines for people, or means what it is shown
+    to mean; and where each key of valid TOML stands is known.
+    """
+    text = data.decode("utf-8", "replace")
+    with contextlib.suppress(ValueError, RecursionError):
+        places(tomllib.loads(text), key_lines(text), text.count("\n") + 1)
+    try:
+        read = parse_configuration(text, "fuzz.toml")
+    except ConfigurationError as error:
+        assert error.problems
+        for problem in error.problems:
+            assert 0 <= problem.line <= text.count("\n") + 1, problem
+            assert not HARMFUL.search(str(problem)), problem
+            assert "\n" not in str(problem), problem
+    else:
+        shown = effective(read)
+        assert not HARMFUL.search(shown), shown
+        again = parse_configuration(shown, "fuzz.toml")
+        assert (again.daemon, again.entries) == (read.daemon, read.entries), shown
+
+
+def places(value: object, lines: dict[KeyPath, int], last: int) -> None:
+    """Check that each value has a line."""
+    todo: list[tuple[KeyPath, object]] = [((), value)]
+    while todo:
+        path, value = todo.pop()
+        assert not path or 1 <= lines[path] <= last, path
+        if isinstance(value, dict):
+            todo += [((*path, key), inner) for key, inner in value.items()]
+        elif isinstance(value, list):
+            todo += [((*path, index), inner) for index, inner in enumerate(value)]
+
+
 TARGETS: Final[dict[str, Callable[[bytes], None]]] = {
     each.__name__: each
     for each in (
         *(irc_parser, irc_session, line_chain, line_session),
         *(sasl, search, client),
         *(dns_reply, dns_request),
+        configuration,
+        *(relay_datagrams, relay_frames, stun_message),
     )
 }

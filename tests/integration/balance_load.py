@@ -390,7 +390,8 @@ class Names(_Datagrams):
         message.fromStr(data)
         message.answer = 1
         (query,) = message.queries
-        addresses = self.answers.get(query.name.name.decode(), [])
+        # Names come in mixed case (draft-vixie-dnsext-dns0x20).
+        addresses = self.answers.get(query.name.name.decode().lower(), [])
         if query.type == dns.A:
             message.answers = [
                 dns.RRHeader(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import random
 import socket
 import subprocess
 from collections.abc import Iterable, Sequence
@@ -11,6 +12,11 @@ from pathlib import Path
 from unittest import SkipTest
 
 from tests.integration.echo_process import PATIENCE, tool, until
+
+#: The ports for servers that cannot be told to take any.
+_PORTS = range(12_000, 32_000)
+
+_chance = random.SystemRandom()
 
 _STREAM_MODULE = Path("/usr/lib/nginx/modules/ngx_stream_module.so")
 
@@ -47,17 +53,21 @@ stream {{
 
 
 def free_ports(number: int) -> list[int]:
-    """Give ports of 127.0.0.1 on which nothing listens, over TCP or UDP."""
+    """
+    Give ports of 127.0.0.1 on which nothing listens, over TCP or UDP.
+
+    They are below those that the kernel gives to clients, so that no connection takes
+    one before its server does; and not drawn by a seed that others have, too.
+    """
     ports: list[int] = []
     with contextlib.ExitStack() as reserved:
         while len(ports) < number:
-            stream = reserved.enter_context(socket.socket())
-            stream.bind(("127.0.0.1", 0))
-            port = int(stream.getsockname()[1])
-            datagrams = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-            reserved.enter_context(datagrams)
+            port = _chance.choice(_PORTS)
+            kinds = (socket.SOCK_STREAM, socket.SOCK_DGRAM)
             with contextlib.suppress(OSError):
-                datagrams.bind(("127.0.0.1", port))
+                for kind in kinds:
+                    taken = reserved.enter_context(socket.socket(type=kind))
+                    taken.bind(("127.0.0.1", port))
                 ports.append(port)
     return ports
 

@@ -49,6 +49,7 @@ class RefusalTests(BalanceCase):
             ((*one, "--check-send", r"\q"), "--check-send"),
             ((*one, "--check-status", "2000"), "--check-status"),
             ((*one, "--listen", "udp:0", "--send-proxy", "v1"), "v1"),
+            ((*one, "--resolver", "nonsense://x"), "--resolver: "),
             ((*one, "--backend-ca", "nowhere.pem", "--backend-tls"), "--backend-ca"),
             ((*one, "--listen", "ssl:0:privateKey=nowhere.pem"), "nowhere.pem"),
             ((*one, "--listen", "tls:nowhere:port=0"), "nowhere"),

@@ -350,6 +350,32 @@ class FailureTests(BalanceCase):
         first.close()
         self.assertEqual(receive(second, 3), b"one")
 
+    def test_queue_left(self) -> None:
+        """Who leaves the queue makes room in it at once."""
+        one = self.backend(greet(b"one"))
+
+        def wait_and_leave(*options: str) -> Any:
+            balancer = self.start(*options, backends=[f"{one.name},max=1"])
+            first = self.connect(balancer)
+            self.assertEqual(receive(first, 3), b"one")
+            second = self.connect(balancer)
+            second.sendall(b"a question")
+
+            def waiting() -> int:
+                return int(balancer.ask("status")[0]["waiting"])
+
+            until(lambda: waiting() == 1, "it waits")
+            return second, waiting
+
+        second, waiting = wait_and_leave()
+        second.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
+        second.close()
+        until(lambda: waiting() == 0, "a reset is noticed", 2)
+        # One that only ends may still want an answer, unless it is said that not.
+        second, waiting = wait_and_leave("--queue-abort")
+        second.close()
+        until(lambda: waiting() == 0, "an end is noticed", 2)
+
     def test_queue_timeout(self) -> None:
         """Who waits for too long is closed."""
         one = self.backend(greet(b"one"))

@@ -164,6 +164,17 @@ class ClientTests(ForwarderCase):
                     )
                     self.assertEqual(found.split()[-1:], [expected], (program, words))
 
+    def test_dnsperf_https(self) -> None:
+        """dnsperf, with many requests under way, gets a reply to each."""
+        names = self.folder / "names"
+        names.write_text("".join(f"h{n}.zone.test A\n" for n in range(50)))
+        found = self.run_tool(
+            *("dnsperf", "-m", "doh", "-p", str(self.process.https), "-d", str(names)),
+            *("-n", "4", "-q", "20", "-c", "2", "-l", "10"),
+            *("-O", "doh-uri=https://127.0.0.1/dns-query"),
+        )
+        self.assertIn("Queries completed:    200 (100.00%)", found)
+
     def test_kdig_https(self) -> None:
         """kdig speaks HTTPS with it, too."""
         port = str(self.process.https)

@@ -15,6 +15,7 @@ import dns.message
 import dns.rcode
 
 from netsvc.dns.errors import (
+    BadAliases,
     BadReply,
     BadVersion,
     ConnectionClosed,
@@ -360,6 +361,54 @@ class HostileTests(DNSTestCase):
             yield 0.05, answer(query)
 
         await self.expect_good(self.serve(script))
+
+
+class BeyondTests(DNSTestCase):
+    """What the list does not have."""
+
+    async def test_flood(self) -> None:
+        """Forged replies that fill the socket's buffer: the answer comes over TCP."""
+
+        def script(query: Query) -> Iterator[Step]:
+            poison = answer(query, POISON)
+            right = int.from_bytes(poison[:2], "big")
+            for more in range(1, 4000):
+                yield ((right + more) % 65536).to_bytes(2, "big") + poison[2:]
+            yield answer(query)
+
+        def other_questions(query: Query) -> Iterator[Step]:
+            poison = other_question(query)
+            for _ in range(4000):
+                yield poison
+            yield answer(query)
+
+        for flood in (script, other_questions):
+            server = self.serve(flood, tcp=good)
+            resolver = self.resolve_by(server)
+            began = time.monotonic()
+            result = await resolver.query(NAME)
+            self.assertEqual((result.addresses, result.transport), ((GOOD,), "tcp"))
+            self.assertLess(time.monotonic() - began, 0.9)
+            self.assertEqual(resolver.memory(server.server).counts["flooded"], 1)
+
+    async def test_aliases(self) -> None:
+        """Aliases in a circle are an error, and the next server is asked."""
+
+        def script(query: Query) -> Iterator[Step]:
+            reply = dns.message.make_response(query.message)
+            name = query.message.question[0].name
+            reply.answer += [
+                dns.rrset.from_text(name, 60, "IN", "CNAME", "y.test."),
+                dns.rrset.from_text("y.test.", 60, "IN", "CNAME", NAME + "."),
+            ]
+            yield reply.to_wire()
+
+        server = self.serve(script)
+        with self.assertRaises(BadAliases):
+            await self.resolve_by(server).query(NAME)
+        result = await self.resolve_by(server, self.serve(good)).query(NAME)
+        self.assertEqual(result.addresses, (GOOD,))
+        self.assertEqual([type(each) for each in result.errors], [BadAliases])
 
 
 class StreamTests(DNSTestCase):

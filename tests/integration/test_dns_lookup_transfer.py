@@ -54,6 +54,19 @@ class TransferTests(LookupCase):
         ran = await self.lookup("--json", "--axfr", "x.test", *at)
         types = [json.loads(line)["type"] for line in ran.out.splitlines()]
         self.assertEqual(types, ["SOA", "A", "SOA"])
+        soa = "ns.x.test. admin.x.test. 1 2 3 4 5\n"
+        ran = await self.lookup("--short", "--axfr", "x.test", *at)
+        self.assertEqual(ran.out, f"{soa}{GOOD}\n{soa}")
+
+    async def test_no_authorities(self) -> None:
+        """A file of authorities has to be there, though nobody needs it."""
+        at = self.at(self.serve(self.script))
+        for line in (["x.test"], ["x.test", "--axfr"], ["x.test", "--compare"]):
+            ran = await self.lookup(*line, *at, "--ca", "/no/such.pem", status=1)
+            self.assertEqual(
+                (ran.out, ran.err),
+                ("", "netsvc lookup: /no/such.pem: No such file or directory\n"),
+            )
 
     async def test_refused(self) -> None:
         """A zone that nobody gives is a failure."""

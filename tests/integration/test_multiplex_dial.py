@@ -78,6 +78,57 @@ class DialTests(TCPTestCase):
         """A protocol is connected to an IPv6 address."""
         self.check("::1")
 
+    def in_a_batch(self, host: str, port: int) -> tuple[Any, Recorder]:
+        """Begin an attempt while events are dispatched, and end the batch."""
+        self.mux.dispatching = True
+        try:
+            attempt, client = self.dial(host, port)
+            self.assertFalse(client.connected, "not before dial has returned")
+            self.mux._write_late()
+        finally:
+            self.mux.dispatching = False
+        return attempt, client
+
+    def test_at_once(self) -> None:
+        """On the same machine there is a connection at the end of the batch."""
+        server = Recorder()
+        port = self.listen(lambda: server, interface="127.0.0.1")
+        _, client = self.in_a_batch("127.0.0.1", port.getHost().port)
+        self.assertTrue(client.connected)
+        client.transport.write(b"hello")
+        self.until(lambda: server.data == b"hello")
+        server.transport.loseConnection()
+        self.until(lambda: client.reason)
+
+    def test_not_at_once(self) -> None:
+        """Elsewhere it is waited for: here the other side takes no one more."""
+        full = socket.socket()
+        self.addCleanup(full.close)
+        full.bind(("127.0.0.1", 0))
+        full.listen(0)
+        for _ in range(4):
+            filler = socket.socket()
+            self.addCleanup(filler.close)
+            filler.setblocking(False)
+            filler.connect_ex(full.getsockname())
+        attempt, client = self.in_a_batch(*full.getsockname())
+        self.assertFalse(client.connected)
+        self.assertIn(attempt, self.mux.getWriters())
+        attempt.cancel()
+        self.assertEqual((self.mux.getWriters(), self.failures), ([], []))
+
+    def test_cancelled_in_a_batch(self) -> None:
+        """What was given up by the end of the batch is not connected."""
+        server = Recorder()
+        port = self.listen(lambda: server, interface="127.0.0.1")
+        self.mux.dispatching = True
+        attempt, client = self.dial("127.0.0.1", port.getHost().port)
+        attempt.cancel()
+        self.mux._write_late()
+        self.mux.dispatching = False
+        self.assertFalse(client.connected)
+        self.until(lambda: server.reason)
+
     def test_refused(self) -> None:
         """Where nobody listens the caller is told, later."""
         for host in ("127.0.0.1", "::1"):

@@ -6,11 +6,14 @@ The service is one that stops by itself as soon as it runs, so nothing listens.
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
 
 from twisted.trial.unittest import SynchronousTestCase
+
+from netsvc.cli import COMMANDS
 
 TAP = """
 from twisted.application.service import Service
@@ -126,3 +129,29 @@ class ProcessTests(SynchronousTestCase):
             self.assertEqual(
                 self.netsvc("run", *arguments), (2, [], f"netsvc run: {message}\n")
             )
+
+
+class BrokenPipeTests(SynchronousTestCase):
+    """Whoever reads what a command prints may go before its end, as C{head} does."""
+
+    def test_help(self) -> None:
+        """No command makes a traceback of that."""
+        reading, writing = os.pipe()
+        os.close(reading)
+        lines = [["--help"], ["--version"], ["run", "--version"]]
+        lines += [[name, "--help"] for name in COMMANDS]
+        running = [
+            subprocess.Popen(
+                [sys.executable, "-m", "netsvc", *line],
+                stdout=writing,
+                stderr=subprocess.PIPE,
+                text=True,
+                env={**os.environ, "PYTHONUNBUFFERED": unbuffered},
+            )
+            for line in lines
+            for unbuffered in ("", "1")
+        ]
+        os.close(writing)
+        for process in running:
+            _, wrote = process.communicate(timeout=60)
+            self.assertEqual((process.returncode, wrote), (0, ""), process.args)

@@ -8,6 +8,15 @@ from __future__ import annotations
 
 from netsvc.parsers import client_parser as muxClient
 from netsvc.parsers import server_parser as muxServer
-from netsvc.services import balance, chat, dns, echo
+from netsvc.services import balance, chat, dns, echo, netsvc, relay
 
-__all__ = ["balance", "chat", "dns", "echo", "muxClient", "muxServer"]
+__all__ = [
+    "balance",
+    "chat",
+    "dns",
+    "echo",
+    "muxClient",
+    "muxServer",
+    "netsvc",
+    "relay",
+]

@@ -10,6 +10,7 @@ COMMANDS: Final[dict[str, str]] = {
     "charset": "charset",
     "deop": "nick",
     "devoice": "nick",
+    "direct": "nick",
     "help": "command",
     "history": "",
     "invite": "nick",
@@ -27,6 +28,7 @@ COMMANDS: Final[dict[str, str]] = {
     "part": "room",
     "pass": "",
     "passwd": "",
+    "path": "nick",
     "quit": "",
     "register": "",
     "search": "",
@@ -36,7 +38,11 @@ COMMANDS: Final[dict[str, str]] = {
     "voice": "nick",
     "who": "nick",
 }
-"""Each command of the server, and what its first word is the name of, if anything."""
+"""
+Each command, and what its first word is the name of, if anything.
+
+All are the server's, but that C{/direct} and C{/path} are there over UDP only.
+"""
 
 ALIASES: Final = {
     "bye": "quit",

@@ -72,11 +72,13 @@ class Whispered(Line):
 
     @ivar nick: From whom; or to whom, when it is C{own}.
     @ivar own: Whether this user has sent it.
+    @ivar direct: Whether it did not go by the server.
     """
 
     nick: str
     body: str
     own: bool = False
+    direct: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,8 +148,9 @@ class Refused(Line):
 _SPOKEN = re.compile(rf"(?:{_ROOM} )?{_SOME}<{_NICK}> ?(?P<body>.*)")
 _ACTED = re.compile(rf"{_ROOM} {_SOME}\* {_NICK} ?(?P<body>.*)")
 _PAST = re.compile(r"(?P<when>\[(?:\d{4}-\d\d-\d\d )?\d\d:\d\d\]) (?P<line>.+)")
-_SENT = re.compile(rf"-> {_NICK}: ?(?P<body>.*)")
-_WHISPER = re.compile(rf"-{_NICK}- ?(?P<body>.*)")
+_DIRECT = r"(?P<direct>\(direct\) )?"
+_SENT = re.compile(rf"{_DIRECT}-> {_NICK}: ?(?P<body>.*)")
+_WHISPER = re.compile(rf"{_DIRECT}-{_NICK}- ?(?P<body>.*)")
 _ENTERED = re.compile(rf"\* {_NICK} has joined {_ROOM}")
 _LEFT = re.compile(rf"\* {_NICK} (?:has left|was kicked from) {_ROOM}(?: .*)?")
 _GONE = re.compile(rf"\* {_NICK} has quit(?: \(.*\))?")
@@ -170,9 +173,11 @@ def parse(text: str) -> Line:
     if match := _SPOKEN.fullmatch(text):
         return Spoken(text, match["nick"], match["body"], match["room"] or "")
     if match := _SENT.fullmatch(text):
-        return Whispered(text, match["nick"], match["body"], own=True)
+        direct = match["direct"] is not None
+        return Whispered(text, match["nick"], match["body"], own=True, direct=direct)
     if match := _WHISPER.fullmatch(text):
-        return Whispered(text, match["nick"], match["body"])
+        direct = match["direct"] is not None
+        return Whispered(text, match["nick"], match["body"], direct=direct)
     if match := _ACTED.fullmatch(text):
         return Acted(text, match["nick"], match["body"], match["room"])
     if match := _PAST.fullmatch(text):

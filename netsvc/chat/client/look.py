@@ -99,8 +99,9 @@ def line_pieces(line: Line, people: People, now: datetime | None = None) -> Piec
                 (nick_style(nick, people), nick),
                 ("", f" {body}"),
             ]
-        case Whispered(nick=nick, body=body, own=own):
+        case Whispered(nick=nick, body=body, own=own, direct=direct):
             start, end = ("-> ", ": ") if own else ("-", "- ")
+            start = "(direct) " * direct + start
             pieces += [
                 ("class:private", start),
                 (nick_style(nick, people), nick),

@@ -15,6 +15,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.main import installReactor
 from twisted.python.failure import Failure
 
+from netsvc.chat.client.link import Link, Receiver
 from netsvc.chat.client.pipe import Pipe
 from netsvc.chat.client.pipe_process import Input, Out, PipeReactor, input_encoding
 from netsvc.chat.client.resolver import ThreadResolver
@@ -37,16 +38,26 @@ SIGNALLED: Final = 128
 """Exit status, with the signal's number added, of a run that a signal has ended."""
 
 
-def run_chat(settings: ClientSettings) -> int:
+MakeLink = Callable[[Any, Receiver], Link]
+"""Makes the link, of a reactor and of who takes what it gives."""
+
+
+def run_chat(settings: ClientSettings, make_link: MakeLink | None = None) -> int:
     """
     Run in a reactor of its own, which can be done once in a process.
 
+    @param make_link: Makes the link; by default it is one over TCP or TLS.
     @return: the exit status.
     """
+    if make_link is None:
+
+        def make_link(reactor: Any, receiver: Receiver) -> Link:
+            return tcp_link(reactor, settings, receiver)
+
     try:
         if all(stream and stream.isatty() for stream in (sys.stdin, sys.stdout)):
-            return _run_terminal(settings)
-        return _run_pipe(settings)
+            return _run_terminal(settings, make_link)
+        return _run_pipe(settings, make_link)
     except TLSSettingsError as error:
         complain(str(error))
         return EXIT_FAILED
@@ -60,6 +71,7 @@ def complain(text: str) -> None:
 
 def make_session(
     settings: ClientSettings,
+    make_link: MakeLink,
     reactor: Any,
     view: View,
     reconnect: bool,
@@ -72,7 +84,7 @@ def make_session(
     """
     return Session(
         settings.wishes,
-        lambda receiver: tcp_link(reactor, settings, receiver),
+        lambda receiver: make_link(reactor, receiver),
         view,
         reactor,
         random.random,
@@ -91,10 +103,12 @@ def warning(settings: ClientSettings) -> str:
     """Give what to say before a password is asked for; nothing if that is safe."""
     if settings.tls is not None or is_loopback(settings.host):
         return ""
+    if settings.udp:
+        return "over UDP others on the way can read the password"
     return "without --tls others on the way can read the password"
 
 
-def _run_terminal(settings: ClientSettings) -> int:
+def _run_terminal(settings: ClientSettings, make_link: MakeLink) -> int:
     # Not before: a pipe needs neither.
     from twisted.internet.asyncioreactor import AsyncioSelectorReactor
 
@@ -108,7 +122,9 @@ def _run_terminal(settings: ClientSettings) -> int:
     reactor.installNameResolver(ThreadResolver(reactor))
     history = History(state_directory(os.environ) / "chat_history")
     interaction = Interaction(history, clock(settings), warning(settings))
-    session = make_session(settings, reactor, interaction, settings.reconnect, GOODBYE)
+    session = make_session(
+        settings, make_link, reactor, interaction, settings.reconnect, GOODBYE
+    )
     terminal = open_terminal(interaction, history.load())
     interaction.begin(session, terminal)
     failures: list[Failure] = []
@@ -130,7 +146,7 @@ def _run_terminal(settings: ClientSettings) -> int:
     return 0
 
 
-def _run_pipe(settings: ClientSettings) -> int:
+def _run_pipe(settings: ClientSettings, make_link: MakeLink) -> int:
     reactor: Any = PipeReactor()
     installReactor(reactor)
     reactor.installNameResolver(ThreadResolver(reactor))
@@ -153,7 +169,7 @@ def _run_pipe(settings: ClientSettings) -> int:
         settings.commands,
     )
     # Whether what was sent before a loss has arrived cannot be known: no reconnect.
-    session = make_session(settings, reactor, pipe, reconnect=False)
+    session = make_session(settings, make_link, reactor, pipe, reconnect=False)
     pipe.begin(session, Input(reactor, pipe, None if sys.stdin is None else 0))
     reactor.on_signal(stop)
     reactor.callWhenRunning(session.start)

@@ -13,6 +13,12 @@ from netsvc.chat.client.entry import Wishes
 DEFAULT_PORT: Final = 7070
 """The port of the line frontend of C{netsvc-chat}."""
 
+UDP_PORT: Final = 7075
+"""The port of C{netsvc-relay}."""
+
+UDP: Final = "udp:"
+"""What a target over UDP begins with."""
+
 
 @dataclass(frozen=True, slots=True)
 class TLSSettings:
@@ -42,6 +48,7 @@ class ClientSettings:
     @ivar timestamps: Show when each line came.
     @ivar password: The server's, if it has one and it is known.
     @ivar commands: In a pipe, whether lines that begin with a slash are commands.
+    @ivar udp: Whether it goes over UDP.
     """
 
     host: str
@@ -53,18 +60,20 @@ class ClientSettings:
     timestamps: bool = False
     password: str = ""
     commands: bool = True
+    udp: bool = False
 
     @property
     def where(self) -> str:
         """Host and port, as the user would write them."""
         host = f"[{self.host}]" if ":" in self.host else self.host
-        return f"{host}:{self.port}"
+        return f"{UDP * self.udp}{host}:{self.port}"
 
 
-def parse_target(text: str) -> tuple[str, int]:
+def parse_target(text: str, default_port: int = DEFAULT_PORT) -> tuple[str, int]:
     """
     Read C{HOST}, C{HOST:PORT}, C{[IPV6]}, C{[IPV6]:PORT} or a bare C{IPV6}.
 
+    @param default_port: The port where none is given.
     @return: host and port.
     @raise ValueError: With a sentence for the user.
     """
@@ -73,14 +82,14 @@ def parse_target(text: str) -> tuple[str, int]:
         host, bracket, rest = text[1:].partition("]")
         if not bracket or not _is_ipv6(host) or rest[:1] not in ("", ":"):
             raise ValueError(f"{text!r} is no [IPV6] or [IPV6]:PORT")
-        port = rest[1:] if rest else str(DEFAULT_PORT)
+        port = rest[1:] if rest else str(default_port)
     elif text.count(":") > 1:
         if not _is_ipv6(text):
             raise ValueError(f"{text!r} is no HOST:PORT and no IPv6 address")
-        port = str(DEFAULT_PORT)
+        port = str(default_port)
     else:
         host, colon, port = text.partition(":")
-        port = port if colon else str(DEFAULT_PORT)
+        port = port if colon else str(default_port)
     if not host or host.startswith("-") or not host.isprintable() or " " in host:
         raise ValueError(f"{text!r} names no host")
     if not (port.isascii() and port.isdecimal() and 0 < int(port[:6]) <= 65_535):

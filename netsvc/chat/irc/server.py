@@ -98,6 +98,11 @@ class IrcProtocol(ServiceProtocol):
             work.cancel()
         super().connectionLost(reason)
 
+    def describe(self) -> str:
+        """Say who it is."""
+        member = None if self.session is None else self.session.member
+        return "irc" if member is None else f"irc {member.nick}"
+
     def close(self) -> None:
         """Say good-bye, and close when what was written is sent."""
         if self.session is None or self.session.closing:
@@ -195,7 +200,9 @@ class IrcProtocol(ServiceProtocol):
 
     def failed(self, error: Exception) -> None:
         """Log a mistake of ours: the connection goes on."""
-        self._log.failure("in a command of an IRC client", Failure(error))
+        self._log.failure(
+            "in a command of an IRC client", Failure(error), event="internal-error"
+        )
 
 
 def _take_any(*certificate: Any) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hmac
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import tzinfo
 from typing import TYPE_CHECKING, Any, Final, cast
 
@@ -26,6 +26,12 @@ NOP: Final = b"\xff\xf1"
 MAX_TRACKED: Final = 16_384
 
 
+def _budgets(options: LineOptions) -> Budgets | None:
+    """What each source may try of the server's password."""
+    rate = options.password_rate
+    return None if rate is None else Budgets(rate, MAX_TRACKED)
+
+
 def _write_to_each(data: bytes, streams: Iterable[Any]) -> None:
     """Write the same bytes to many."""
     for stream in streams:
@@ -44,6 +50,7 @@ class LineFrontend:
     @ivar network: The chat.
     @ivar options: What it was told.
     @ivar zone: The time zone of the times that are shown; C{None} is the system's.
+    @ivar commands: The commands that its people may use, by name.
     @ivar wires: How events look.
     @ivar sessions: All connections.
     @ivar outside: Those that have not given the server's password yet.
@@ -59,6 +66,7 @@ class LineFrontend:
         *,
         fan_out: Callable[[bytes, Iterable[Any]], None] = _write_to_each,
         zone: tzinfo | None = None,
+        extra: Mapping[str, commands.Command] | None = None,
     ) -> None:
         """
         Start without connections.
@@ -67,8 +75,10 @@ class LineFrontend:
         @param options: What to do; by default the defaults.
         @param fan_out: Writes the same bytes to many streams.
         @param zone: See there.
+        @param extra: Commands that only its people have, by name.
         """
         commands.load()
+        self.commands = {**commands.COMMANDS, **(extra or {})}
         self.network = network
         self.zone = zone
         self.wires = LineWires(self._send)
@@ -79,13 +89,14 @@ class LineFrontend:
         self.used: Counter[str] = Counter()
         self._fan_out = fan_out
         self._pinged = network.seconds()
-        self.reload(options or LineOptions())
+        self.options = options or LineOptions()
+        self._passwords = _budgets(self.options)
 
     def reload(self, options: LineOptions) -> None:
         """Go by other options from now on."""
+        if options.password_rate != self.options.password_rate:
+            self._passwords = _budgets(options)
         self.options = options
-        rate = options.password_rate
-        self._passwords = None if rate is None else Budgets(rate, MAX_TRACKED)
 
     def _send(self, data: bytes, sessions: Sequence[Session]) -> None:
         """Write the same bytes to many connections; cut those that are too slow."""

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Any, Final
 
-from twisted.internet import defer, error
+from twisted.internet import error
 from twisted.internet.interfaces import IHalfCloseableProtocol, IPushProducer
 from twisted.logger import Logger
 from twisted.python.failure import Failure
@@ -22,6 +22,7 @@ from netsvc.chat.line.frontend import LineFrontend
 from netsvc.chat.line.intake import LineIntake
 from netsvc.chat.line.link import Peer, Timer, Work
 from netsvc.chat.line.session import LineSession
+from netsvc.chat.line.works import Works
 from netsvc.daemon.connections import Connections, ServiceFactory, ServiceProtocol
 from netsvc.multiplex import pending
 
@@ -51,7 +52,7 @@ class LineProtocol(ServiceProtocol):
     session: LineSession | None = None
     _intake: LineIntake
     _half_closed = False
-    _works: tuple[defer.Deferred[None], ...] = ()
+    _works: Works
 
     _log = Logger()
 
@@ -74,6 +75,7 @@ class LineProtocol(ServiceProtocol):
         # So that it is known who does not read: their queue is looked at.
         self.transport.registerProducer(self, True)
         peer = Peer(self.host, factory.private)
+        self._works = Works(factory.reactor)
         self.session = LineSession(factory.frontend, self, peer)
         self._intake = LineIntake(self.session, self)
         self._intake.begin()
@@ -98,11 +100,15 @@ class LineProtocol(ServiceProtocol):
         """The connection is gone."""
         if self.session is not None:
             self._intake.lost(_why(reason))
-            for work in self._works:
-                work.cancel()
+            self._works.cancel()
             self.session = None
             del self._intake
         super().connectionLost(reason)
+
+    def describe(self) -> str:
+        """Say who it is."""
+        member = None if self.session is None else self.session.member
+        return "line" if member is None else f"line {member.nick}"
 
     def close(self) -> None:
         """Close the connection when what was written is sent."""
@@ -169,40 +175,15 @@ class LineProtocol(ServiceProtocol):
         self, work: Work, seconds: float, done: Callable[[Exception | None], None]
     ) -> None:
         """Do some work; it is cancelled when it takes too long, or nobody waits."""
-        deferred = defer.Deferred.fromCoroutine(work)
-        self._works = (*self._works, deferred)
-        expired: list[bool] = []
-
-        def expire() -> None:
-            expired.append(True)
-            deferred.cancel()
-
-        timer = self.factory.reactor.callLater(seconds, expire)
-
-        def finished(result: Any) -> None:
-            if timer.active():
-                timer.cancel()
-            self._works = tuple(each for each in self._works if each is not deferred)
-            problem: Exception | None = None
-            if isinstance(result, Failure):
-                cancelled = result.check(defer.CancelledError) is not None
-                if cancelled and expired:
-                    problem = TimeoutError()
-                elif not cancelled:
-                    problem = _exception(result)
-            done(problem)
-
-        deferred.addBoth(finished)
+        self._works.run(work, seconds, done)
 
     def failed(self, error: Exception) -> None:
         """Report a mistake of ours."""
-        self._log.failure("while doing what a line client asked", Failure(error))
-
-
-def _exception(failure: Failure) -> Exception:
-    """Give what went wrong."""
-    value = failure.value
-    return value if isinstance(value, Exception) else RuntimeError(repr(value))
+        self._log.failure(
+            "while doing what a line client asked",
+            Failure(error),
+            event="internal-error",
+        )
 
 
 def _why(reason: Any) -> str:

@@ -24,6 +24,9 @@ def say(session: LineSession, target: str, text: str, form: str = "{}") -> None:
     @param form: What is around the text in each message.
     @raise HubError: If that is refused.
     """
+    if len(text) <= LEAST_BYTES and text.isascii():
+        session.hub.say(session.me, target, form.format(text))
+        return
     # All of them must fit on the lines of IRC clients.
     before = len(f":{session.me.source.mask} PRIVMSG {target} :{form}".encode())
     limit = max(MESSAGE_BYTES - before, LEAST_BYTES)

@@ -115,4 +115,4 @@ class Retention:
     def _ended(self, failure: Failure) -> None:
         """Log what is a mistake of ours; a stop is none."""
         if self._round is not None:
-            self._log.failure("retention ended", failure)
+            self._log.failure("retention ended", failure, event="internal-error")

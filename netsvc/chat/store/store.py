@@ -226,7 +226,9 @@ class Store:
     def _post_failed(self, failure: Failure) -> None:
         self.counters.failed_writes += 1
         if failure.check(StoreError) is None:
-            self._log.failure("a write to the store failed", failure)
+            self._log.failure(
+                "a write to the store failed", failure, event="internal-error"
+            )
 
     def read(self, work: Work[T]) -> Deferred[T]:
         """

@@ -47,6 +47,9 @@ class Denial(Protocol):
     def nxdomain(self, name: Name) -> Security | None:
         """Prove that neither a name nor a wildcard for it exists."""
 
+    def is_empty(self, name: Name) -> bool | None:
+        """Prove that a name has no data at all, but something below it."""
+
     def expansion(self, name: Name, encloser: Name) -> Security | None:
         """Prove that nothing is nearer to a name than the wildcard at an encloser."""
 
@@ -157,6 +160,11 @@ class NsecDenial:
         if found is None or found[1].next.is_subdomain(wildcard):
             return None
         return Security.SECURE
+
+    def is_empty(self, name: Name) -> bool | None:
+        """Prove that a name has no data at all, but something below it."""
+        found = self._covering(name)
+        return True if found and found[1].next.is_subdomain(name) else None
 
     def expansion(self, name: Name, encloser: Name) -> Security | None:
         """Prove that nothing is nearer to a name than the wildcard at an encloser."""

@@ -102,6 +102,13 @@ class Nsec3Denial:
             return None
         return encloser.security
 
+    def is_empty(self, name: Name) -> bool | None:
+        """
+        Not told apart here: an empty name has a record of its own, as others have, and
+        a server that knows the record knows that the name exists.
+        """
+        return None
+
     def expansion(self, name: Name, encloser: Name) -> Security | None:
         """Prove that nothing is nearer to a name than the wildcard at an encloser."""
         record = self._covering(name.split(len(encloser.labels) + 1)[1])

@@ -43,6 +43,9 @@ class Verdict:
     #: lower case, and type. A CNAME that a secure DNAME makes is one of them. Whoever
     #: reads the message in another way than the validator does can compare.
     rrsets: frozenset[tuple[bytes, int]] = frozenset()
+    #: The response code that is proven, where it is not that of the header: an empty
+    #: non-terminal is no NXDOMAIN, though old servers say so.
+    rcode: int | None = None
     #: Whether any trust anchor covers the name that was asked for.
     anchored: bool = True
 

@@ -100,6 +100,7 @@ class _Case:
         self._ttl = MAX_TTL
         self._rrsets: set[tuple[bytes, int]] = set()
         self._denials: dict[Name, Denials] = {}
+        self._rcode: int | None = None
 
     async def judge(self) -> Verdict:
         """Examine all parts; the worst decides."""
@@ -126,6 +127,7 @@ class _Case:
             reason="signed by its zone",
             ttl=self._ttl,
             rrsets=frozenset(self._rrsets),
+            rcode=self._rcode,
         )
 
     async def _follow(self) -> None:
@@ -274,6 +276,12 @@ class _Case:
                 continue
             denials = self._denials_of(zone)
             if self._proven(denials, ask):
+                return
+            if missing and denials.prove(lambda denial: denial.is_empty(name)):
+                # As RFC 4035 section 5.4 reads, no name matches; but what has names
+                # below it exists (RFC 8020), and the header is not signed.
+                self._rcode = Rcode.NOERROR
+                self._found_secure(denials.ttl)
                 return
             problem = denials.missing(f"{name} {said}")
         await self._unless_insecure(name, problem)

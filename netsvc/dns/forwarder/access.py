@@ -85,6 +85,16 @@ class Access:
         @param allowed: Whom.
         @raise ValueError: There are more than L{MAX_NETWORKS}.
         """
+        self._known: dict[str, bool] = {}
+        self.change(allowed)
+
+    def change(self, allowed: Iterable[Allowed]) -> None:
+        """
+        Serve others from now on.
+
+        @param allowed: Whom.
+        @raise ValueError: There are more than L{MAX_NETWORKS}.
+        """
         given = tuple(allowed)
         words = {each.text for each in given}
         self._all = ALL in words
@@ -92,7 +102,7 @@ class Access:
         self._networks = tuple(net for each in given for net in each.networks)
         if len(self._networks) > MAX_NETWORKS:
             raise ValueError(f"more than {MAX_NETWORKS} networks")
-        self._known: dict[str, bool] = {}
+        self._known.clear()
 
     def allows(self, host: str | None) -> bool:
         """

@@ -16,11 +16,18 @@ from twisted.internet.defer import Deferred, succeed
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from netsvc.daemon.limits import RateTable, source_key
+from netsvc.daemon.limits import Rate, RateTable, changed_table, source_key
 from netsvc.dns.cache import Cache, query_key
 from netsvc.dns.cached import CachedAsks
 from netsvc.dns.codes import AA, AD, COOKIE, NXDOMAIN, REFUSED, SERVFAIL
-from netsvc.dns.errors import Bogus, LookupFailed, ResponseCode, ServerError
+from netsvc.dns.errors import (
+    BadAliases,
+    Bogus,
+    LookupFailed,
+    ResponseCode,
+    ServerError,
+    Unvalidated,
+)
 from netsvc.dns.forwarder import reply as replies
 from netsvc.dns.forwarder.access import Access
 from netsvc.dns.forwarder.cookies import ServerCookies
@@ -41,6 +48,8 @@ MAX_TAILS: Final = 1024
 MISS: Final = b""
 
 # Extended errors (RFC 8914).
+_OTHER: Final = 0
+_INDETERMINATE: Final = 5
 _BOGUS: Final = 6
 _PROHIBITED: Final = 18
 _NOT_AUTHORITATIVE: Final = 20
@@ -105,6 +114,16 @@ class Forwarder:
         # The end of a query: how long the reply may be over UDP, DO, the OPT record.
         self._tails: dict[bytes, tuple[int, bool, bytes]] = {}
         self._plain = {b"\0\0": (PLAIN_LIMIT, False, b"")}
+
+    def change(self, rate: Rate | None, special: SpecialNames) -> None:
+        """
+        Go by others from now on.
+
+        @param rate: Queries of each client; L{None}: no limit.
+        @param special: What is answered here.
+        """
+        self._rates = changed_table(self._rates, rate)
+        self._special = special
 
     # The quick way.
 
@@ -255,7 +274,7 @@ class Forwarder:
 
     def _mistaken(self, failure: Failure, answering: _Answering) -> None:
         """The mistake is ours."""
-        self._log.failure("while answering a query", failure)
+        self._log.failure("while answering a query", failure, event="internal-error")
         answering.refuse(SERVFAIL)
 
     def local(self, question: Question) -> Result | None:
@@ -369,8 +388,10 @@ def _why(error: Any) -> ExtendedError:
     """Say why there is no answer."""
     if isinstance(error, Bogus):
         return ExtendedError(_BOGUS, error.detail)
+    if isinstance(error, Unvalidated):
+        return ExtendedError(_INDETERMINATE, error.detail)
     if isinstance(error, ResponseCode):
         return ExtendedError(_NETWORK, str(error))
-    if isinstance(error, ServerError):
+    if isinstance(error, ServerError) and not isinstance(error, BadAliases):
         return ExtendedError(_NO_AUTHORITY, str(error))
-    return ExtendedError(0, str(error))
+    return ExtendedError(_OTHER, str(error))

@@ -9,6 +9,7 @@ from twisted.internet.interfaces import (
     IProtocolNegotiationFactory,
     IPushProducer,
 )
+from twisted.protocols.tls import TLSMemoryBIOProtocol
 from zope.interface import implementer
 
 from netsvc.daemon.connections import Connections, ServiceFactory, ServiceProtocol
@@ -42,6 +43,9 @@ class StreamBase(ServiceProtocol):
     def connectionMade(self) -> None:
         """Start; hear of a peer that does not read."""
         super().connectionMade()
+        if isinstance(self.transport, TLSMemoryBIOProtocol):
+            # Replies are small; the others' transports have it on.
+            self.transport.setTcpNoDelay(True)
         self.transport.registerProducer(self, True)
 
     def connectionLost(self, reason: Any = None) -> None:
@@ -99,6 +103,10 @@ class StreamBase(ServiceProtocol):
         if self.under_way:
             self._beats += 2
         return super().progress() + self._beats
+
+    def describe(self) -> str:
+        """Say what waits."""
+        return f"{self.under_way} queries under way" if self.under_way else ""
 
     def close(self) -> None:
         """Close the connection when what was written is sent."""

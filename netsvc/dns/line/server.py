@@ -170,7 +170,7 @@ class LineProtocol(ServiceProtocol):
     def _mistaken(self, failure: Failure) -> None:
         """The mistake is ours."""
         self._asking = None
-        self._log.failure("while answering a line", failure)
+        self._log.failure("while answering a line", failure, event="internal-error")
         self._say(["Something went wrong here."])
         self._go_on()
 

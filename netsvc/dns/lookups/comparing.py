@@ -164,7 +164,8 @@ def comparison_lines(
     kinds = Counter(verdict.kind for verdict in verdicts)
     counts = ", ".join(f"{count} {kind.value}" for kind, count in kinds.items())
     lines = [(span(f"; {title}", NOTE),), *align(rows), *notes]
-    lines.append((span(f"; {len(said)} servers: {counts}", NOTE),))
+    servers = "1 server" if len(said) == 1 else f"{len(said)} servers"
+    lines.append((span(f"; {servers}: {counts}", NOTE),))
     if any(verdict.is_guess for verdict in verdicts):
         lines.append((span(_GUESSES, NOTE),))
     return lines

@@ -27,8 +27,8 @@ from netsvc.dns.servers import Server
 FILTERING = frozenset({15, 16, 17})
 
 #: Extended errors of an answer that could not be validated because keys were not to be
-#: had: indeterminate, DNSKEY missing, no reachable authority. They prove nothing.
-UNPROVEN = frozenset({5, 9, 22})
+#: had: DNSKEY missing. It proves nothing.
+UNPROVEN = frozenset({9})
 
 #: A response code, and the data of the records of the type asked for.
 Content = tuple[int, frozenset[bytes]]
@@ -183,7 +183,7 @@ def _judge(said: Said, usual: Result | None) -> Verdict:
     if _is_bogus(result):
         return _judge_bogus(result, usual, same)
     verdict = _judge_content(said, result, usual, same)
-    if result.security is Security.BOGUS:
+    if result.security in (Security.BOGUS, Security.INDETERMINATE):
         why = f"not validated: {result.reasons[0].text}"
         verdict = verdict._replace(why="; ".join(filter(None, (verdict.why, why))))
     return verdict

@@ -25,6 +25,7 @@ from netsvc.dns.lookups.outcome import Interrupted, Outcome
 from netsvc.dns.lookups.request import Form, Item
 from netsvc.dns.lookups.spans import NOTE, Line, span
 from netsvc.dns.lookups.view import (
+    data_lines,
     failure_text,
     outcome_lines,
     question_text,
@@ -283,11 +284,13 @@ async def _transfer(run: Run, question: Question) -> None:
 def _taker(run: Run) -> Callable[[tuple[Record, ...]], None]:
     """Make what writes records."""
 
+    lines = data_lines if run.request.form is Form.SHORT else record_lines
+
     def take(records: tuple[Record, ...]) -> None:
         if is_for_programs(run):
             for record in records:
                 show_object(run, record_object(record))
         else:
-            run.out.lines(record_lines(records))
+            run.out.lines(lines(records))
 
     return take

@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from netsvc.dns.codes import rcode_name
 from netsvc.dns.errors import (
+    BadAliases,
     BadReply,
     Bogus,
     ConnectionClosed,
@@ -18,6 +19,7 @@ from netsvc.dns.errors import (
     TLSFailed,
     Truncated,
     Unreachable,
+    Unvalidated,
 )
 from netsvc.dns.result import ExtendedError, Message, Question, Result
 
@@ -46,9 +48,11 @@ _WORDS: dict[type[DNSError], str] = {
     ConnectionClosed: "CLOSED",
     BadReply: "BADREPLY",
     Truncated: "TRUNCATED",
+    BadAliases: "BADALIASES",
     TLSFailed: "TLS",
     HTTPFailed: "HTTP",
     Bogus: "BOGUS",
+    Unvalidated: "INDETERMINATE",
     Interrupted: "INTERRUPTED",
 }
 

@@ -103,10 +103,15 @@ class Transfer(Protocol):
         @raise TLSSettingsError: The authorities' file cannot be read.
         """
         protocol: Any = self
-        if self._server.transport == TLS:
-            from netsvc.dns.tls import TLSClient, trust_root
+        is_secure = self._server.transport == TLS
+        trust = None
+        if authorities is not None or (is_secure and not self._server.pins):
+            from netsvc.dns.tls import trust_root
 
-            trust = None if self._server.pins else trust_root(authorities)
+            trust = trust_root(authorities)
+        if is_secure:
+            from netsvc.dns.tls import TLSClient
+
             client = TLSClient(self._server, trust, b"dot")
             self._accepts = client.accepts
             protocol = client.wrap(self)

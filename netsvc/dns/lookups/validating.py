@@ -3,7 +3,8 @@ A validator in front of a resolver, with the same interface.
 
 A server whose answer is bogus, or whose answer nothing can be found out about, is
 passed over; if none is left the lookup fails with
-L{Bogus<netsvc.dns.errors.Bogus>}. The chain of an answer is asked from the server
+L{Bogus<netsvc.dns.errors.Bogus>} or L{Unvalidated<netsvc.dns.errors.Unvalidated>}. The
+chain of an answer is asked from the server
 that has given it: what one server holds back does not make another one's answer bogus.
 """
 
@@ -24,7 +25,13 @@ from netsvc.dns.asking import Asks
 from netsvc.dns.dnssec.anchors import Anchors
 from netsvc.dns.dnssec.status import EDE, FetchError, Verdict
 from netsvc.dns.dnssec.validator import Validator
-from netsvc.dns.errors import Bogus, LookupFailed, ServerError, most_telling
+from netsvc.dns.errors import (
+    Bogus,
+    LookupFailed,
+    ServerError,
+    Unvalidated,
+    most_telling,
+)
 from netsvc.dns.options import PLAIN, QueryOptions
 from netsvc.dns.result import ExtendedError, Result, Security
 from netsvc.dns.rrtypes import IN, RRSIG
@@ -75,13 +82,14 @@ class ValidatingAsks:
                 if not errors:
                     raise
                 raise most_telling((*errors, *error.errors)) from None
-            result = await self.judged(result, how)
+            result, usable = await self._judged(result, how)
             errors += result.errors
             server = result.server
-            if result.security is not Security.BOGUS or server is None:
+            if usable or server is None:
                 return result._replace(errors=tuple(errors))
-            why = result.reasons[0].text
-            errors.append(Bogus(server, result.transport, why))
+            bogus = result.security is Security.BOGUS
+            kind = Bogus if bogus else Unvalidated
+            errors.append(kind(server, result.transport, result.reasons[0].text))
             left = [each for each in left if each != server]
         raise most_telling(tuple(errors))
 
@@ -98,18 +106,28 @@ class ValidatingAsks:
 
         @param result: The answer to a question that L{ask_unjudged} has asked.
         @param how: What was asked for beside it; its deadline counts.
-        @return: Bogus also if nothing could be found out though an anchor covers the
-            name: who can hold back a key must not have his forgery believed.
+        """
+        return (await self._judged(result, how))[0]
+
+    async def _judged(self, result: Result, how: QueryOptions) -> tuple[Result, bool]:
+        """
+        Give an answer with the verdict, and whether to believe it.
+
+        Not to be believed is one, too, about which nothing could be found out though an
+        anchor covers the name: who can hold back a key must not have his forgery
+        believed.
         """
         if result.question.rclass != IN:
-            return result
+            return result, True
         verdict = await self._verdict(result, how)
-        security = verdict.security
         ede = verdict.ede
-        if not verdict.usable:
-            security, ede = Security.BOGUS, ede or EDE.BOGUS
         reasons = () if ede is None else (ExtendedError(ede, verdict.reason),)
-        return result._replace(security=security, reasons=reasons)
+        judged = result._replace(
+            rcode=result.rcode if verdict.rcode is None else verdict.rcode,
+            security=verdict.security,
+            reasons=reasons,
+        )
+        return judged, verdict.usable
 
     async def _verdict(self, result: Result, how: QueryOptions) -> Verdict:
         question = result.question

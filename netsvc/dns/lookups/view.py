@@ -134,7 +134,12 @@ def short_lines(outcome: Outcome) -> list[Line]:
     """Write the data of the records of the type asked for, and nothing else."""
     if outcome.result is None:
         return []
-    return [(span(data_text(record)),) for record in outcome.result.answers]
+    return data_lines(outcome.result.answers)
+
+
+def data_lines(records: Iterable[Record]) -> list[Line]:
+    """Write the data of records, and nothing else."""
+    return [(span(data_text(record)),) for record in records]
 
 
 def zone_name(name: bytes) -> str:

@@ -62,6 +62,19 @@ class CommandLineTests(SynchronousTestCase):
             self.settings("a", "--tls", "--no-verify").tls, TLSSettings(verify=False)
         )
 
+    def test_udp(self) -> None:
+        """A target over UDP has a port and options of its own."""
+        with mock.patch("netsvc.chat.client.main.run_chat", return_value=7) as run:
+            self.assertEqual(self.run_chat("udp:[::1]", "--direct", "force")[0], 7)
+            self.assertEqual(self.run_chat("udp:a:1", "--charset", "cp949")[0], 7)
+        first, second = run.call_args_list
+        self.assertEqual(first.args[0], ClientSettings("::1", 7075, udp=True))
+        reactor = mock.Mock()
+        link = first.args[1](reactor, mock.Mock())
+        self.assertEqual(link.paths.mode, "force")
+        self.assertEqual(second.args[1](reactor, mock.Mock()).paths.mode, "auto")
+        self.assertEqual(second.args[0].where, "udp:a:1")
+
     def test_bad(self) -> None:
         """A mistake is one line, and status 2."""
         odd = Path(self.mktemp())
@@ -79,6 +92,10 @@ class CommandLineTests(SynchronousTestCase):
             (("a", "--password-file", "none"), "cannot read 'none': No such file"),
             (("a", "--password-file", str(odd)), "no text in UTF-8"),
             (("a", "--tim"), "unrecognized"),
+            (("udp:a", "--tls"), "there is no --tls over UDP"),
+            (("a", "--direct", "auto"), "--direct is for udp:HOST"),
+            (("udp:a", "--direct", "x"), "invalid choice: 'x'"),
+            (("udp:a:x",), "no port"),
         ):
             status, out, err = self.run_chat(*words)
             self.assertEqual((status, out, err.count("\n")), (2, "", 1), err)

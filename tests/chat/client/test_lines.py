@@ -48,6 +48,15 @@ class ParseTests(SynchronousTestCase):
             parse("-> a: hm: x"), Whispered("-> a: hm: x", "a", "hm: x", own=True)
         )
 
+    def test_direct(self) -> None:
+        """What did not go by the server is marked in front, where nobody can write."""
+        for text, own in (("(direct) -b- x", False), ("(direct) -> b: x", True)):
+            self.assertEqual(
+                parse(text), Whispered(text, "b", "x", own=own, direct=True)
+            )
+        for text in ("-b- (direct) -c- x", "<b> (direct) -c- x"):
+            self.assertFalse(getattr(parse(text), "direct", False))
+
     def test_came_and_went(self) -> None:
         """Joins, parts, kicks, quits and new nicks are told apart."""
         for text, line in {

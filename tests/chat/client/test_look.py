@@ -42,6 +42,8 @@ class LookTests(SynchronousTestCase):
             "[12:34] other",
             "-minsu- hi",
             "-> minsu: hi",
+            "(direct) -minsu- hi",
+            "(direct) -> minsu: hi",
             "* minsu waves",
             "* minsu has joined #r",
             "* a greeting",

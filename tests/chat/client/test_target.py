@@ -22,6 +22,8 @@ class TargetTests(SynchronousTestCase):
             "fe80::1%eth0": ("fe80::1%eth0", 7070),
         }.items():
             self.assertEqual(parse_target(text), target)
+        self.assertEqual(parse_target("a", 7075), ("a", 7075))
+        self.assertEqual(ClientSettings("a", 7075, udp=True).where, "udp:a:7075")
 
     def test_bad(self) -> None:
         """What is no target is refused with a sentence."""

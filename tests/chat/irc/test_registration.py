@@ -271,7 +271,7 @@ class NickTests(SynchronousTestCase):
     def test_reserved(self) -> None:
         """The nick of an account is its owner's, whose login may come after NICK."""
         chat = Chat()
-        chat.hub._reserved = lambda nick: "ann" if nick == "ann" else None
+        chat.hub.reserved = lambda nick: "ann" if nick == "ann" else None
         client = chat.connect()
         self.assertEqual(client.ask("NICK ann"), [])
         self.assertIn(" 433 ann ann :", client.ask("USER a 0 * :A")[0])

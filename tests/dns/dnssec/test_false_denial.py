@@ -132,15 +132,27 @@ class DenialTests(Case):
         self.bogus(EDE.NSEC_MISSING, "no.nsec3.test", "A", first_only)
 
     def test_empty_non_terminal(self) -> None:
-        """A name with something below it exists."""
+        """A name with something below it exists: NXDOMAIN is not what is proven."""
 
         def claim(message: Message) -> Message:
             message.set_rcode(dns.rcode.NXDOMAIN)
             return message
 
-        for zone in ("nsec.test", "nsec3.test"):
-            for owner in ("empty", "www"):
-                self.bogus(EDE.NSEC_MISSING, f"{owner}.{zone}", "AAAA", claim)
+        def claim_and_strip(message: Message) -> Message:
+            return without(NSEC)(claim(message))
+
+        self.assertIsNone(self.secure("empty.nsec.test", "AAAA").rcode)
+        for zone, owner in (
+            ("nsec.test", "www"),
+            ("nsec3.test", "www"),
+            ("nsec3.test", "empty"),
+        ):
+            self.bogus(EDE.NSEC_MISSING, f"{owner}.{zone}", "AAAA", claim)
+        # With NSEC, where nothing stands at the name, old servers say so all the
+        # same; unbound, too, takes it for what is proven: no data.
+        verdict = self.secure("empty.nsec.test", "AAAA", claim)
+        self.assertEqual(verdict.rcode, dns.rcode.NOERROR)
+        self.bogus(EDE.NSEC_MISSING, "empty.nsec.test", "AAAA", claim_and_strip)
 
     def test_parent_denies_child(self) -> None:
         """The records of a delegation do not deny what is in the child."""

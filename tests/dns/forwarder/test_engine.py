@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 from netsvc.daemon.limits import Rate
 from netsvc.dns import rrtypes
+from netsvc.dns.chain import MAX_CHAIN
 from netsvc.dns.codes import (
     AA,
     AD,
@@ -20,10 +23,12 @@ from netsvc.dns.codes import (
     TC,
 )
 from netsvc.dns.errors import (
+    BadAliases,
     Bogus,
     ResolverClosed,
     ServerFailure,
     ServerTimeout,
+    Unvalidated,
 )
 from netsvc.dns.forwarder.engine import MAX_TAILS, MISS
 from netsvc.dns.names import from_text
@@ -142,6 +147,8 @@ class AnswerTests(ForwarderCase):
                 (ServerTimeout(SERVER, "udp"), 22),
                 (ServerFailure(SERVER, "udp", SERVFAIL), 23),
                 (Bogus(SERVER, "udp", "not signed"), 6),
+                (Unvalidated(SERVER, "udp", "no keys"), 5),
+                (BadAliases(SERVER, "udp", "they come back to a.test"), 0),
                 (ResolverClosed("closed"), 0),
             )
         ):
@@ -149,7 +156,21 @@ class AnswerTests(ForwarderCase):
             self.upstream.fail(error)
             found = self.reply()
             self.assertEqual((found.rcode, errors(found)), (SERVFAIL, [code]))
-        self.assertEqual(self.forwarder.counts["failed"], 4)
+        self.assertEqual(self.forwarder.counts["failed"], 6)
+
+    def test_long_chain(self) -> None:
+        """The address at the end of a long chain of aliases gets through, twice."""
+        names = [from_text(f"n{number}.example") for number in range(MAX_CHAIN + 1)]
+        chain = [
+            Record(owner, rrtypes.CNAME, 1, 300, target)
+            for owner, target in pairwise(names)
+        ]
+        records = (*chain, address(names[-1]))
+        self.ask(query(names[0], opt=OPT))
+        self.upstream.answer(*records)
+        self.assertEqual(self.reply().answer, records)
+        self.assertEqual(self.answered(query(names[0], opt=OPT)).answer, records)
+        self.assertEqual(len(self.upstream.asked), 1)
 
     def test_stale(self) -> None:
         """An old answer serves when there is no other, and EDE says so."""

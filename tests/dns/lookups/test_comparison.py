@@ -150,12 +150,19 @@ class VerdictTests(SynchronousTestCase):
     def test_keys_not_to_be_had(self) -> None:
         """What could not be validated for want of keys is not called bogus."""
         reasons = (ExtendedError(22, ". DNSKEY: REFUSED"),)
-        unproven = answer("8.8.8.8", security=Security.BOGUS, reasons=reasons)
+        status = Security.INDETERMINATE
+        unproven = answer("8.8.8.8", security=status, reasons=reasons)
         (alone,) = judge(said(unproven))
         self.assertEqual(str(alone), "same: not validated: . DNSKEY: REFUSED")
-        other = answer("9.9.9.9", security=Security.BOGUS, reasons=reasons)
+        other = answer("9.9.9.9", security=status, reasons=reasons)
         found = self.kinds(secure(answer("8.8.8.8")), unproven, other)
         self.assertEqual(found, [Kind.SAME, Kind.SAME, Kind.DIFFERS])
+
+    def test_keys_held_back(self) -> None:
+        """Nor is an answer of a server that says that there are no keys."""
+        reasons = (ExtendedError(9, "test. has no DNSKEY records"),)
+        unproven = answer("8.8.8.8", security=Security.BOGUS, reasons=reasons)
+        self.assertEqual(self.kinds(unproven), [Kind.SAME])
 
     def test_proven_counts(self) -> None:
         """What is proven counts, and not what most say."""
@@ -274,6 +281,9 @@ class ShownTests(SynchronousTestCase):
         found = said(answer("8.8.8.8"), answer("8.8.8.8"))
         lines = comparison_lines("www.example A", found, judge(found))
         self.assertNotIn("guess", "".join(plain(line) for line in lines))
+        self.assertEqual(plain(lines[-1]), "; 2 servers: 2 same")
+        lines = comparison_lines("www.example A", found[:1], judge(found[:1]))
+        self.assertEqual(plain(lines[-1]), "; 1 server: 1 same")
 
     def test_object(self) -> None:
         """All of it is in the object."""

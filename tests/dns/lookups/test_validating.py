@@ -11,7 +11,7 @@ from dns.rdatatype import RdataType
 from twisted.internet.defer import Deferred, fail, succeed
 
 from netsvc.dns.chain import on_chain
-from netsvc.dns.errors import Bogus, ServerTimeout
+from netsvc.dns.errors import Bogus, ServerTimeout, Unvalidated
 from netsvc.dns.lookups.validating import ValidatingAsks
 from netsvc.dns.names import from_text
 from netsvc.dns.options import PLAIN, QueryOptions
@@ -133,7 +133,21 @@ class ValidatingTests(Case):
             return message
 
         self.servers.lies = {SERVER: hold_back, OTHER: hold_back}
-        self.failureResultOf(self.ask("www.nsec.test"), Bogus)
+        failure = self.failureResultOf(self.ask("www.nsec.test"), Unvalidated)
+        self.assertIn("cannot be validated: . DNSKEY: SERVFAIL", str(failure.value))
+
+    def test_empty_non_terminal(self) -> None:
+        """What the header says of an empty name is put right."""
+
+        def claim(message: Message) -> Message:
+            if message.question[0].name == dns.name.from_text("empty.nsec.test"):
+                message.set_rcode(dns.rcode.NXDOMAIN)
+            return message
+
+        self.servers.lies[SERVER] = claim
+        result = self.successResultOf(self.ask("empty.nsec.test"))
+        self.assertEqual((result.rcode, result.server), (0, SERVER))
+        self.assertIs(result.security, Security.SECURE)
 
     def test_more_than_signed(self) -> None:
         """A record that nobody has signed makes a secure answer bogus."""

@@ -123,13 +123,16 @@ def _show_kill(session: IrcSession, victim: Member, reason: str) -> None:
 
 
 @command("REHASH")
-def rehash(session: IrcSession, message: Message) -> None:
+async def rehash(session: IrcSession, message: Message) -> None:
     """REHASH: read the configuration again."""
     if not may_operate(session):
         return
     note(session, "rehash", "")
     session.numeric(numerics.RPL_REHASHING, CONFIGURATION)
-    wrong = session.network.rehash()
+    answer = session.network.rehash()
+    wrong = answer if isinstance(answer, str) else await answer
+    if session.closing:
+        return
     if wrong:
         session.network.counters["oper-rehash-failed"] += 1
         tell(session, f"The configuration stays as it was: {wrong}")

@@ -7,7 +7,7 @@ time is C{async}. What it raises, the user is told (L{netsvc.chat.line.refusals}
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
 from importlib import import_module
@@ -86,18 +86,19 @@ def load() -> None:
         import_module(f"{__name__}.{module}")
 
 
-def find(name: str) -> Command:
+def find(name: str, among: Mapping[str, Command] = COMMANDS) -> Command:
     """
     Give a command.
 
     @param name: Its name, in any case, with or without its slash.
+    @param among: The commands that there are, by name.
     @raise Mistake: If there is none of that name.
     """
     name = name.removeprefix("/").lower()[:LONGEST]
-    found = COMMANDS.get(ALIASES.get(name, name))
+    found = among.get(ALIASES.get(name, name))
     if found is not None:
         return found
-    close = get_close_matches(name, COMMANDS, 1)
+    close = get_close_matches(name, among, 1)
     hint = f"do you mean /{close[0]}? " * bool(close) if close else ""
     raise Mistake(f"there is no command /{name}: {hint}/help lists all")
 
@@ -112,8 +113,9 @@ def dispatch(session: LineSession, text: str) -> Work | None:
     outside = session.member is None
     if text.startswith("/") and not text.startswith("//"):
         name, _, rest = text.partition(" ")
-        if not outside or name[1:].lower() in COMMANDS:
-            found = find(name)
+        among = session.frontend.commands
+        if not outside or name[1:].lower() in among:
+            found = find(name, among)
             if not outside or found.outside:
                 session.frontend.used[found.name] += 1
                 return found.call(session, rest.strip())

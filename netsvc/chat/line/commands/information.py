@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from netsvc.chat.charset import encoding_of
 from netsvc.chat.line import greeting
-from netsvc.chat.line.commands import COMMANDS, command, find, need, two, where
+from netsvc.chat.line.commands import command, find, need, two, where
 from netsvc.chat.line.refusals import Mistake
 from netsvc.chat.names import is_room
 from netsvc.chat.text import clean
@@ -122,10 +122,10 @@ def charset(session: LineSession, rest: str) -> None:
 def help_(session: LineSession, rest: str) -> None:
     """/help [COMMAND]: list the commands, or explain one."""
     if rest:
-        found = find(two(rest)[0])
+        found = find(two(rest)[0], session.frontend.commands)
         session.note(f"{found.form}: {found.text}")
         return
-    names = " ".join(f"/{name}" for name in COMMANDS)
+    names = " ".join(f"/{name}" for name in session.frontend.commands)
     session.note(
         "what you type is said in the room; what begins with / is a command, and //"
         " says a text that begins with /\n"

@@ -1,0 +1,134 @@
+"""C{netsvc check}: checks a configuration file, and shows what is in force."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+from typing import Final, NoReturn
+
+from netsvc import tables
+from netsvc.cli import EXIT_USAGE, unknown
+from netsvc.daemon.configuration import Configuration, ConfigurationError, Problem
+from netsvc.daemon.escape import escape
+from netsvc.daemon.settings_text import all_tables, effective, sample
+
+__all__ = ["main"]
+
+#: Exit status when something is wrong with the file.
+EXIT_PROBLEMS: Final = 1
+
+#: The service that runs in the sample: a file needs one.
+SAMPLE_RUNS: Final = "echo"
+
+_DESCRIPTION = """\
+Check a configuration file of netsvc, without binding or starting anything.
+
+Everything that is wrong is told at once, a line each, on standard error:
+FILE:LINE: KEY: what was found and what is allowed.
+"""
+_EPILOG = """\
+exit status: 0 all is well; 1 it is not; 2 bad usage.
+
+examples:
+  netsvc check /etc/netsvc/netsvc.toml
+  netsvc check netsvc.toml --print | grep -v '# default$'
+  netsvc check --sample chat
+"""
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        print(escape(f"netsvc check: {message}; see --help"), file=sys.stderr)
+        raise SystemExit(EXIT_USAGE)
+
+
+def main(argv: Sequence[str]) -> int:
+    """
+    Check a file.
+
+    @param argv: The arguments after C{netsvc check}.
+    @return: The exit status.
+    """
+    parser = _Parser(
+        "netsvc check",
+        usage="netsvc check [--print] [--json] FILE | --sample [TABLE]",
+        description=_DESCRIPTION,
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("file", nargs="?", metavar="FILE", help="the file (TOML)")
+    parser.add_argument(
+        "--print",
+        action="store_true",
+        dest="show",
+        help="print all settings that are in force, as TOML",
+    )
+    parser.add_argument(
+        "--json",
+        action="store_true",
+        help="print a JSON object with the problems",
+    )
+    parser.add_argument(
+        "--sample",
+        nargs="?",
+        const="",
+        metavar="TABLE",
+        help="print all keys of all tables, or of one, with their defaults",
+    )
+    given = parser.parse_args(argv)
+    if given.sample is not None:
+        if given.file is not None or given.show or given.json:
+            parser.error("--sample stands alone")
+        return _sample(parser, given.sample)
+    if given.file is None:
+        parser.error("name a file")
+    if given.show and given.json:
+        parser.error("--print and --json do not go together")
+    try:
+        configuration = tables.load(given.file)
+    except ConfigurationError as error:
+        if given.json:
+            _write_json(given.file, error.problems)
+        else:
+            print(error, file=sys.stderr)
+        return EXIT_PROBLEMS
+    if given.show:
+        print(effective(configuration), end="")
+    elif given.json:
+        _write_json(given.file, ())
+    else:
+        print(_summary(configuration))
+    return 0
+
+
+def _sample(parser: _Parser, table: str) -> int:
+    """Print a sample, of one table or of all."""
+    known = all_tables(tables.TABLES)
+    if table and table not in known:
+        parser.error(unknown("table", table, known))
+    print(sample(tables.TABLES, table, "" if table else SAMPLE_RUNS), end="")
+    return 0
+
+
+def _summary(configuration: Configuration) -> str:
+    """Say in a line that all is well, and what would run."""
+    runs = ", ".join(entry.label for entry in configuration.entries)
+    workers = configuration.daemon.workers
+    several = f" in {workers} workers" if workers > 1 else ""
+    return escape(f"{configuration.file}: well; it runs {runs}{several}")
+
+
+def _write_json(file: str, problems: Sequence[Problem]) -> None:
+    """Print what is wrong for programs."""
+    found = [
+        {
+            "file": each.file,
+            "line": each.line,
+            "key": each.key,
+            "problem": each.problem,
+        }
+        for each in problems
+    ]
+    print(json.dumps({"file": file, "ok": not found, "problems": found}, indent=2))

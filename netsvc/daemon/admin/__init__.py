@@ -1,0 +1,1 @@
+"""The admin pages: metrics, health, status for people and programs, reload."""

@@ -1,0 +1,1 @@
+"""The UDP relay: a hub frontend for datagrams, STUN, and introductions."""

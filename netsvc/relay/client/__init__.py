@@ -1,0 +1,1 @@
+"""The datagram side of C{netsvc chat}: the session with a relay, and direct paths."""
