@@ -19,6 +19,7 @@ from netsvc.daemon import settings_file
 from netsvc.daemon.configuration import (
     Configuration,
     ConfigurationError,
+    Entry,
     Problem,
     Table,
 )
@@ -123,18 +124,24 @@ def parse(text: str, file: str) -> Configuration:
     return configuration
 
 
-def _idle_keys(configuration: Configuration) -> Iterator[Problem]:
-    """Find settings of rooms in a relay that uses those of a chat."""
-    tables = {entry.table: entry for entry in configuration.entries}
-    if "chat" not in tables or "relay" not in tables:
-        return
-    relay = tables["relay"]
+def idle_keys(configuration: Configuration, entry: Entry) -> list[str]:
+    """Give the keys of an entry that mean nothing: those of rooms in a relay that uses
+    the rooms of a chat."""
+    tables = {each.table for each in configuration.entries}
+    if entry.table != "relay" or "chat" not in tables:
+        return []
     hub = importlib.import_module("netsvc.chat.hub_settings").HubSettings
-    own = inspect.get_annotations(type(relay.settings))
-    for setting in settings_of(hub):
-        if setting.key in relay.where and setting.key not in own:
-            problem = "stands in [chat], whose rooms the relay uses"
-            yield configuration.problem(relay, setting.key, problem)
+    own = inspect.get_annotations(type(entry.settings))
+    return [each.key for each in settings_of(hub) if each.key not in own]
+
+
+def _idle_keys(configuration: Configuration) -> Iterator[Problem]:
+    """Find keys that are given and mean nothing."""
+    for entry in configuration.entries:
+        for key in idle_keys(configuration, entry):
+            if key in entry.where:
+                problem = "stands in [chat], whose rooms the relay uses"
+                yield configuration.problem(entry, key, problem)
 
 
 def _shared_files(configuration: Configuration) -> Iterator[Problem]:

@@ -10,6 +10,7 @@ import configparser
 import subprocess
 import sys
 from collections.abc import Iterator
+from itertools import chain
 from pathlib import Path
 
 from twisted.trial.unittest import SynchronousTestCase
@@ -193,16 +194,25 @@ FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
 Documented = ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef
 
 
-def _modules(folder: str = "netsvc") -> dict[str, ast.Module]:
-    """Each module below C{folder}, by its dotted name."""
-    found = {}
-    for path in sorted((ROOT / folder).rglob("*.py")):
-        name = ".".join(path.relative_to(ROOT).with_suffix("").parts)
-        found[name] = ast.parse(path.read_bytes(), str(path))
-    return found
+def _files(folder: str = "netsvc") -> dict[str, Path]:
+    """The file of each module below C{folder}, by the module's dotted name."""
+    return {
+        ".".join(path.relative_to(ROOT).with_suffix("").parts): path
+        for path in sorted((ROOT / folder).rglob("*.py"))
+    }
 
 
-MODULES = _modules()
+def _modules(folder: str = "netsvc") -> Iterator[tuple[str, ast.Module]]:
+    """Each module below C{folder}, with its dotted name.
+
+    One at a time: all together are some 100 MB, in which the garbage collector would
+    look around during every other test.
+    """
+    for name, path in _files(folder).items():
+        yield name, ast.parse(path.read_bytes(), str(path))
+
+
+NAMES = frozenset(_files())
 
 
 def imports(name: str, tree: ast.Module) -> set[str]:
@@ -226,7 +236,7 @@ def imports(name: str, tree: ast.Module) -> set[str]:
 def _target(base: str, name: str) -> str:
     """The module that C{from base import name} reads."""
     inner = f"{base}.{name}"
-    if inner in MODULES or f"{inner}.__init__" in MODULES:
+    if inner in NAMES or f"{inner}.__init__" in NAMES:
         return inner
     return base
 
@@ -268,7 +278,7 @@ class ImportTests(SynchronousTestCase):
         A C{tap} module wires, so it may import all.
         """
         wrong = []
-        for name, tree in MODULES.items():
+        for name, tree in _modules():
             _, package, *rest = name.split(".")
             if not rest or rest[-1] == "tap":
                 continue
@@ -287,7 +297,7 @@ class ImportTests(SynchronousTestCase):
         """
         standard = sys.stdlib_module_names
         used: dict[str, set[str]] = {}
-        for name, tree in MODULES.items():
+        for name, tree in _modules():
             _, package, *rest = name.split(".")
             if rest and package not in ("multiplex", "cli") and rest[-1] != "tap":
                 used[name.removesuffix(".__init__")] = {
@@ -311,9 +321,8 @@ class ImportTests(SynchronousTestCase):
 
     def test_plugin_file(self) -> None:
         """The plugin file names the service makers and the endpoint parsers only."""
-        plugins = _modules("twisted")
-        self.assertEqual(list(plugins), ["twisted.plugins.netsvc_plugins"])
-        ((name, tree),) = plugins.items()
+        ((name, tree),) = _modules("twisted")
+        self.assertEqual(name, "twisted.plugins.netsvc_plugins")
         self.assertEqual(
             imports(name, tree),
             {"__future__", "netsvc.parsers", "netsvc.services"},
@@ -354,7 +363,7 @@ class ShapeTests(SynchronousTestCase):
         C{log.info(text)} would evaluate C{{x.__class__}} in a stranger's text.
         """
         wrong = []
-        for name, tree in MODULES.items():
+        for name, tree in _modules():
             for node in ast.walk(tree):
                 if not isinstance(node, ast.Call):
                     continue
@@ -376,7 +385,7 @@ class ShapeTests(SynchronousTestCase):
         In the tests, every module, class and test.
         """
         without = []
-        for name, tree in {**MODULES, **_modules("tests")}.items():
+        for name, tree in chain(_modules(), _modules("tests")):
             for inner, node in [("", tree), *public(tree)]:
                 last = inner.rpartition(".")[2]
                 helper = name.startswith("tests.") and not last.startswith("test_")
@@ -389,7 +398,7 @@ class ShapeTests(SynchronousTestCase):
     def test_test_docstrings(self) -> None:
         """A test's docstring states the behaviour: it does not begin with "Test"."""
         wrong = []
-        for name, tree in _modules("tests").items():
+        for name, tree in _modules("tests"):
             for node in ast.walk(tree):
                 if isinstance(node, FUNCTIONS):
                     text = ast.get_docstring(node) or ""

@@ -13,11 +13,13 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from netsvc import services, several, tables
 from netsvc.daemon import logs
+from netsvc.daemon.admin import service
 from netsvc.daemon.admin.service import AdminService
+from netsvc.daemon.admin.where import default_path
 from netsvc.daemon.lifecycle import Daemon, StartError
 from netsvc.daemon.measuring import Measuring
 from netsvc.daemon.reloading import Reloader
-from netsvc.tap import Options, makeService
+from netsvc.tap import Options, _admin, makeService
 
 PLAIN = "[daemon]\nadmin = 'off'\n[echo]\nidle_timeout = 7\n"
 
@@ -176,6 +178,18 @@ class MakeServiceTests(TapTestCase):
         token.unlink()
         error = self.assertRaises(StartError, self.make, text)
         self.assertIn(f"{self.file}:3: daemon.admin_token: ", str(error))
+
+    def test_admin_of_another_user(self) -> None:
+        """If root starts it as another user, that user gets the socket's directory."""
+        given: list[Any] = []
+        self.patch(os, "geteuid", lambda: 0)
+        self.patch(service, "AdminService", lambda *made: given.append(made[-1]))
+        for runner in ({}, {"uid": 0, "gid": 0}, {"uid": 7, "gid": 8}):
+            configuration = self.parse("[echo]\n").configuration
+            _admin(configuration, None, runner, None)
+        self.assertEqual(given[:2], [None, None])
+        self.assertEqual((given[2].uid, given[2].gid), (7, 8))
+        self.assertEqual(given[2].path, default_path().parent)
 
     def test_workers(self) -> None:
         """Several workers have a supervisor in the place of the services."""

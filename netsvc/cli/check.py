@@ -95,7 +95,7 @@ def main(argv: Sequence[str]) -> int:
             print(error, file=sys.stderr)
         return EXIT_PROBLEMS
     if given.show:
-        print(effective(configuration), end="")
+        print(effective(configuration, tables.idle_keys), end="")
     elif given.json:
         _write_json(given.file, ())
     else:

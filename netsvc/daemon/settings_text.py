@@ -8,11 +8,11 @@ All three are made of the settings classes, so that none can say what is not so.
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import MISSING
 from typing import Any, Final
 
-from netsvc.daemon.configuration import DAEMON, NAME, Configuration, Table
+from netsvc.daemon.configuration import DAEMON, NAME, Configuration, Entry, Table
 from netsvc.daemon.daemon_settings import DaemonSettings
 from netsvc.daemon.kinds import Choice, FilePath, Flag
 from netsvc.daemon.quantities import Count, Duration, RateLimit
@@ -64,12 +64,17 @@ def all_tables(tables: Mapping[str, Table]) -> dict[str, Table]:
 # What is in force.
 
 
-def effective(configuration: Configuration) -> str:
+def effective(
+    configuration: Configuration,
+    idle_keys: Callable[[Configuration, Entry], Collection[str]] = lambda *_: (),
+) -> str:
     """
     Write all settings that are in force, as TOML that reads back as the same.
 
     Each value has a comment with its default. Files with secrets are named by their
     paths; what stands in them is not read.
+
+    @param idle_keys: Gives the keys of an entry that may not be given.
     """
     parts = [_in_force(f"[{DAEMON}]", "", configuration.daemon)]
     several = [entry.table for entry in configuration.entries]
@@ -77,13 +82,19 @@ def effective(configuration: Configuration) -> str:
         header = f"[{entry.table}]"
         if several.count(entry.table) > 1:
             header = f"[{header}]"
-        parts.append(_in_force(header, entry.name, entry.settings))
+        idle = idle_keys(configuration, entry)
+        parts.append(_in_force(header, entry.name, entry.settings, idle))
     return "\n".join(parts)
 
 
-def _in_force(header: str, name: str, settings: Settings) -> str:
+def _in_force(
+    header: str, name: str, settings: Settings, idle: Collection[str] = ()
+) -> str:
     lines = [header, *([f"{NAME} = {quote(name)}"] if name else [])]
-    for group, declared in groups(type(settings)):
+    for group, every in groups(type(settings)):
+        declared = [each for each in every if each.key not in idle]
+        if not declared:
+            continue
         if group:
             lines += ["", f"# {group}"]
         for setting in declared:

@@ -68,11 +68,12 @@ class CheckTests(SynchronousTestCase):
 
     def test_print(self) -> None:
         """What is in force is printed as a file that means the same."""
-        status, out, err = self.call("--print", text=WELL)
-        self.assertEqual((status, err), (0, ""))
-        self.assertEqual(
-            tables.parse(out, "a").entries, tables.parse(WELL, "b").entries
-        )
+        for text in (WELL, "[chat]\n[relay]\npeer_timeout = 9\n"):
+            status, out, err = self.call("--print", text=text)
+            self.assertEqual((status, err), (0, ""))
+            self.assertEqual(
+                tables.parse(out, "a").entries, tables.parse(text, "b").entries
+            )
         self.assertEqual(self.call("--print", text=WRONG)[:2], (1, ""))
 
     def test_secrets(self) -> None:

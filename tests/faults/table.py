@@ -98,15 +98,19 @@ ROWS: Final = (
     _quick(
         11, "a forged datagram between two services", "at most one is answered",
         "test_echo_udp_safety.LoopTests.test_itself",
+        "test_relay_safety.SpoofTests.test_loop",
     ),
     _row(
         12, "forged questions over UDP",
         "no more bytes out than in, or within the named factor",
         _SOAK + "AmplificationTests.test_echo",
+        "test_relay_safety.SpoofTests.test_credit",
+        "test_relay_safety.SpoofTests.test_cookie",
     ),
     _row(
         13, "100,000 random datagrams", "alive, no traceback, memory as it was",
         "test_echo_udp_safety.RandomTests.test_flood",
+        "test_relay_safety.FloodTests.test_random",
     ),
     _row(
         14, "random bytes to every parser", "only the documented errors",
@@ -116,6 +120,12 @@ ROWS: Final = (
     _quick(
         15, "millions of empty lines", "others are heard meanwhile",
         "test_chat_hostile.StrangerTests.test_empty_lines",
+    ),
+    _quick(
+        16, "text that would forge or hide lines of the log",
+        "an event is a line, without control characters",
+        "tests.daemon.test_logs.TextTests.test_one_line",
+        "tests.daemon.test_logs.JSONTests.test_any_text",
     ),
     _quick(
         17, "10,000 forged DNS answers", "none is believed",
@@ -161,6 +171,12 @@ ROWS: Final = (
         "test_admin_slow.SlowReaderTests.test_cut",
         "test_admin.PageTests.test_hostile",
         "test_admin.PageTests.test_curl",
+    ),
+    _quick(
+        25, "what the unit allows the daemon",
+        "exposure at most 1.5, and TLS works under exactly that",
+        "test_deploy.AnalyzeTests.test_exposure",
+        "test_systemd.SystemdTests.test_tls",
     ),
     _row(
         26, "50,000 connections that come and go", "less than 10 bytes each are kept",

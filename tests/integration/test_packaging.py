@@ -211,7 +211,7 @@ class InstalledTests(SynchronousTestCase):
         self.assertTrue(cache.exists())
 
         text, before = plugin.read_text(), plugin.stat().st_mtime
-        renamed = re.sub(r"\becho$", "echo as old", text, flags=re.MULTILINE)
+        renamed = re.sub(r"(import .*)\becho\b", r"\1echo as old", text)
         renamed = renamed.replace('"echo"', '"old"')
         plugin.write_text(renamed)
         cache.unlink()

@@ -125,7 +125,11 @@ class TalkTests(RelayCase):
             bob.say(b"answer %d" % number)
             ann.until(b"<bob> answer %d" % number)
             os.kill(relay.pid, signal.SIGHUP)
-            until(lambda n=number: relay.log.count("reloaded") > n, "it has reloaded")
+
+            def reloaded(times: int = number + 1) -> bool:
+                return relay.log.count("reloaded") >= times
+
+            until(reloaded, "it has reloaded")
 
     def test_one_gone(self) -> None:
         """A peer whose socket is gone does not keep the others from hearing."""

@@ -190,7 +190,7 @@ class TalkTests(RelayCase):
         self.assertEqual(self.count("source-strangers"), 8)
         self.assertNotEqual(self.say(DAN, b"hello"), [])
 
-    def test_commands(self) -> None:
+    def test_command_rate(self) -> None:
         """A peer's commands are carried out so often and no more; others' all are."""
         self.make(command_rate="1/s:3")
         self.enter(ANN, BOB)

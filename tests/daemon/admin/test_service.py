@@ -14,7 +14,12 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from netsvc.daemon.admin import service as service_module
 from netsvc.daemon.admin.access import AdminSettings
-from netsvc.daemon.admin.service import DIRECTORY_MODE, MODE, AdminService
+from netsvc.daemon.admin.service import (
+    DIRECTORY_MODE,
+    MODE,
+    AdminService,
+    GivenDirectory,
+)
 from netsvc.daemon.lifecycle import StartError
 from netsvc.daemon.listen import parse_listen
 from tests.daemon.admin.test_site import Source
@@ -113,6 +118,24 @@ class ServiceTests(SynchronousTestCase):
         self.successResultOf(service.stopService())
         self.assertEqual(self.reactor.port.closed, 1)
         self.assertEqual(self.reactor.getDelayedCalls(), [])
+
+    def test_given_directory(self) -> None:
+        """Before root becomes another user it gives the directory to that user."""
+        owners: list[tuple[Any, ...]] = []
+        self.patch(os, "chown", lambda *given, **_: owners.append(given))
+        path = self.folder / "run"
+        service = self.make(f"unix:{path / 'admin.sock'}")
+        service._given = GivenDirectory(path, 7, 8)
+        service.privilegedStartService()
+        self.assertEqual(owners, [(path, 7, 8)])
+        self.assertEqual(path.stat().st_mode & 0o777, DIRECTORY_MODE)
+        service.startService()
+        self.assertEqual(len(owners), 1)
+        self.successResultOf(service.stopService())
+        path.chmod(0o777)
+        service._given = GivenDirectory(path, 7, 8)
+        problem = self.refusal(service.privilegedStartService)
+        self.assertIn(f"everybody may write in {path}", problem)
 
     def test_drain(self) -> None:
         """A drain is none of its business: it goes on."""

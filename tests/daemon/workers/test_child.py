@@ -272,7 +272,7 @@ class WorkerTests(SynchronousTestCase):
         self.assertEqual(self.heard(), Message("prepared", {"problems": []}))
         self.assertEqual(self.inherited.given[-1], ("closed",))
         self.assertEqual((done, self.daemon.drain_timeout), ([], 1.0))
-        self.addCleanup(logs.configure, level="info")
+        self.patch(logs, "_configuration", logs._configuration)
         self.tell("commit", log={"level": "warn", "rate": [1, 2]})
         self.assertEqual(done, ["committed"])
         self.assertEqual(self.daemon.drain_timeout, 9)
