@@ -17,8 +17,11 @@ goes to, and a listener in a private network may stand behind a forwarded port.
 
 from __future__ import annotations
 
+import re
 from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address
 from typing import Final
+
+from netsvc.relay.tokens import CODE
 
 OPEN: Final = "open"
 CREDIT: Final = "credit"
@@ -104,12 +107,15 @@ class Credit:
 
 #: Challenges, the longest first: the longest that is affordable is sent. None of them
 #: is the answer to itself, so that a host that echoes does not validate itself.
-_CHALLENGES: Final = (
-    "* type {} to show that you are there, and you are in",
-    "type {}",
-    "?{}",
+_FORMS: Final = (
+    b"* type {} to show that you are there, and you are in",
+    b"type {}",
+    b"?{}",
 )
 _STARTS: Final = (b"* type ", b"type ", b"?")
+_ANY: Final = re.compile(
+    b"|".join(re.escape(form).replace(rb"\{\}", CODE) for form in _FORMS)
+)
 
 #: How a program asks for a cookie, and sends it back; and what it is answered.
 ASK_COOKIE: Final = b"/cookie"
@@ -123,8 +129,8 @@ def challenge(code: str, limit: int, end: bytes) -> bytes | None:
     @param limit: The bytes that it may have.
     @param end: The line end that the peer uses; it is left out if that helps.
     """
-    for form in _CHALLENGES:
-        data = form.format(code).encode()
+    for form in _FORMS:
+        data = form.replace(b"{}", code.encode())
         if len(data) + len(end) <= limit:
             return data + end
     return data if len(data) <= limit else None
@@ -133,3 +139,12 @@ def challenge(code: str, limit: int, end: bytes) -> bytes | None:
 def is_challenge(data: bytes, code: str) -> bool:
     """Say whether a datagram is a challenge of ours with that code, which came back."""
     return data.startswith(_STARTS) and code.encode() in data
+
+
+def is_any_challenge(data: bytes) -> bool:
+    """
+    Say whether a datagram is some relay's challenge.
+
+    Two that answer each other's would never end: nothing is kept that could tell.
+    """
+    return _ANY.fullmatch(data.rstrip(b"\r\n")) is not None

@@ -21,6 +21,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
+from netsvc.relay.round_trip import RoundTrip
+
 WINDOW: Final = 32
 """Segments on their way at most; one bit of the acknowledgement each."""
 
@@ -101,7 +103,6 @@ class Channel:
     @ivar held: Whether nothing is taken for now: the other end stops, too.
     @ivar junk: How many packets made no sense.
     @ivar heard_at: When something was heard last.
-    @ivar round_trip: Seconds that a round trip takes, smoothed; C{None} if unknown.
     """
 
     def __init__(
@@ -133,13 +134,16 @@ class Channel:
         self._asked_at: float | None = None
         self._sent_at = self.heard_at = now
         self._timer = NEVER
-        self._backoff = 1
-        self._variation = 0.0
-        self.round_trip: float | None = None
+        self._trip = RoundTrip()
         self.ended: str | None = None
         self.queued = 0
         self.held = False
         self.junk = 0
+
+    @property
+    def round_trip(self) -> float | None:
+        """Seconds that a round trip takes, smoothed; C{None} if unknown."""
+        return self._trip.seconds
 
     # Writing.
 
@@ -226,8 +230,9 @@ class Channel:
         self.heard_at = now
         self._asked_at = None
         if kind == ACK and self._pings == 1:
-            self._measured(max(now - self._pinged_at, 0.0))
-        self._pings = 0
+            self._trip.measured(now - self._pinged_at)
+        if kind != PING:  # which may have crossed ours, and answers nothing
+            self._pings = 0
         self._acknowledged(ack, there, now)
         return True
 
@@ -266,7 +271,7 @@ class Channel:
         else:
             self._window += news / self._window
         self._window = min(self._window, WINDOW)
-        self._backoff = 1
+        self._trip.answered()
         for each in flying:
             if each.number >= best:
                 break
@@ -284,17 +289,8 @@ class Channel:
         if segment in self._lost:
             self._lost.remove(segment)
         if segment.tries == 1:  # of another one it is not known which has come (Karn)
-            self._measured(max(now - segment.sent_at, 0.0))
+            self._trip.measured(now - segment.sent_at)
         return True
-
-    def _measured(self, seconds: float) -> None:
-        """Take a round trip (RFC 6298 section 2)."""
-        if self.round_trip is None:
-            self.round_trip, self._variation = seconds, seconds / 2
-            return
-        error = seconds - self.round_trip
-        self._variation += (abs(error) - self._variation) / 4
-        self.round_trip += error / 8
 
     def _lose(self, segment: _Segment) -> None:
         """Send a segment again; slow down, once for all that was lost together."""
@@ -307,11 +303,7 @@ class Channel:
     def _patience(self) -> float:
         """Seconds until something is sent again."""
         timing = self._timing
-        if self.round_trip is None:
-            wait = timing.first
-        else:
-            wait = max(self.round_trip + 4 * self._variation, timing.least)
-        return min(wait * self._backoff, timing.most)
+        return self._trip.patience(timing.first, timing.least, timing.most)
 
     # Sending packets.
 
@@ -404,7 +396,7 @@ class Channel:
         elif self._flying or self._pings:
             # All is there, but the other end does not take it: ask whether it does.
             self._ping_due = True
-        self._backoff = min(self._backoff * 2, 64)
+        self._trip.unanswered()
         waits = bool(missing) or self._ping_due
         self._timer = now + self._patience() if waits else NEVER
 

@@ -192,7 +192,7 @@ class DirectPath:
         if kind == _PUNCH and len(body) == 8:
             self._punched(body[:4], body[4:], address, now)
         elif kind == _PACKET:
-            self._carried(address, now)
+            self._carried(address)
             if self._channel.receive(body, now):
                 self._take()
         elif kind == _BYE:
@@ -214,20 +214,18 @@ class DirectPath:
             self._confirmed(address, now)
         if is_news or mine != candidate.mine:
             # They do not know yet that this has come: tell them, even when confirmed.
-            self._punch(address, candidate)
+            self._punch(address, candidate.mine, theirs)
 
-    def _carried(self, address: Address, now: float) -> None:
-        """Take where a packet comes from: who sends some has confirmed the path."""
+    def _carried(self, address: Address) -> None:
+        """Take where a packet comes from: see whether the other one is there."""
         if address == self.address:
             return
         candidate = self._candidate(address)
         if candidate is None:
             return
-        if self.confirmed_at is None and candidate.theirs != _NONE:
-            self._confirmed(address, now)
-        else:
-            # The other one has moved: see whether it is there.
-            self._punch(address, candidate)
+        # They may have moved, or know more than we do; or they say that they are where
+        # they are not. What they gave us last is left out: so they answer.
+        self._punch(address, candidate.mine, _NONE)
 
     def _confirmed(self, address: Address, now: float) -> None:
         if self.confirmed_at is None:
@@ -265,8 +263,14 @@ class DirectPath:
             elif now >= self._next_punch:
                 self._next_punch = now + PUNCH_EVERY
                 self.punches += 1
-                for address, candidate in self._candidates.items():
-                    self._punch(address, candidate)
+                # Where they were seen. What is learnt from their punches is only
+                # answered: who makes one up for a victim has it sent one, not thirty.
+                for address in self.introduction.addresses:
+                    candidate = self._candidates[address]
+                    self._punch(address, candidate.mine, candidate.theirs)
+                    if candidate.theirs != _NONE:
+                        # They are heard: their answer was lost, so ask for another.
+                        self._punch(address, candidate.mine, _NONE)
         out, self._out = self._out, []
         return out
 
@@ -278,9 +282,8 @@ class DirectPath:
         if self._channel.ended is not None:
             self.ended = f"lost: {self._channel.ended}"
 
-    def _punch(self, address: Address, candidate: _Candidate) -> None:
-        data = bytes((_PUNCH,)) + candidate.mine + candidate.theirs
-        self._emit(data, address)
+    def _punch(self, address: Address, mine: bytes, theirs: bytes) -> None:
+        self._emit(bytes((_PUNCH,)) + mine + theirs, address)
 
     def _emit(self, data: bytes, address: Address) -> None:
         head = _HEAD.pack(FIRST, self.introduction.name, self._number)

@@ -39,6 +39,9 @@ HIGH_WATER: Final = 64 * 1024
 LOW_WATER: Final = 16 * 1024
 """Bytes that wait for a peer when it counts as slow, and when no more."""
 
+SIGN_OF_LIFE: Final = 15.0
+"""Seconds after which a client gives a sign of life by itself."""
+
 
 class FramePeer:
     """
@@ -76,7 +79,10 @@ class FramePeer:
         self.name = name
         self.send = send
         self.resume = peers.random(frames.TOKEN)
-        timing = Timing(keepalive=0.0, give_up=GIVE_UP, silence=relay.peer_timeout)
+        silence = relay.peer_timeout
+        # A client does not know how patient the relay is: it is asked in time.
+        keepalive = 0.0 if silence >= 3 * SIGN_OF_LIFE else silence / 3
+        timing = Timing(keepalive=keepalive, give_up=GIVE_UP, silence=silence)
         self.channel = Channel(relay.reactor.seconds(), timing, MAX_QUEUE)
         self._works = Works(relay.reactor)
         self._asks = RateTable(ASKS, 1)

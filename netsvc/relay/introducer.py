@@ -13,6 +13,7 @@ from contextlib import suppress
 from ipaddress import IPv6Address, ip_address
 from typing import TYPE_CHECKING, Any, Final
 
+from netsvc.chat.admission import check_tell
 from netsvc.chat.line.commands import Command, two
 from netsvc.chat.line.refusals import Mistake
 from netsvc.relay.introductions import (
@@ -103,7 +104,8 @@ class Introducer:
 
         @return: What to tell who asks, if they are not introduced at once.
         @raise Mistake: If that cannot be.
-        @raise HubError: If there is nobody of that nick.
+        @raise HubError: If there is nobody of that nick, or they do not want to be
+            spoken to.
         """
         me = session.me
         member = session.hub.member(nick)
@@ -113,6 +115,7 @@ class Introducer:
             raise Mistake("that is you")
         if not set(me.rooms) & set(member.rooms):
             raise Mistake(f"you are in no room with {nick}")
+        check_tell(member, me, "")
         mine, theirs = _address(session), _address(other)
         if mine is None:
             raise Mistake("a direct path begins at the UDP port, which you do not use")

@@ -28,7 +28,7 @@ MAX_PAIRS: Final = 4096
 """Pairs of whom something is remembered; the oldest is forgotten first."""
 
 MAX_PER_PEER: Final = 30
-"""Pairs of one peer of whom something is remembered."""
+"""Others for whom one peer may wait; how many wait for that peer is not its fault."""
 
 NAME: Final = 8
 """Bytes that name an introduction in the datagrams between the two."""
@@ -112,9 +112,9 @@ class Introductions:
         key = frozenset((asker, asked))
         pair = self._pairs.get(key)
         if pair is None:
-            if len(self._of.get(asker, ())) >= self._max_per_peer:
+            if self._wishes(asker) >= self._max_per_peer:
                 self._forget_old(asker, now)
-                if len(self._of.get(asker, ())) >= self._max_per_peer:
+                if self._wishes(asker) >= self._max_per_peer:
                     return Outcome.TOO_MANY
             pair = self._pairs[key] = _Pair({}, {})
             for peer in key:
@@ -140,6 +140,10 @@ class Introductions:
         """Take that somebody is there no more."""
         for key in tuple(self._of.get(peer, ())):
             self._forget(key)
+
+    def _wishes(self, peer: Hashable) -> int:
+        """Count the others for whom a peer waits."""
+        return sum(peer in self._pairs[key].asked for key in self._of.get(peer, ()))
 
     def _forget_old(self, peer: Hashable, now: float) -> None:
         """Forget those pairs of a peer that mean nothing any more."""

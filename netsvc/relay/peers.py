@@ -37,11 +37,12 @@ class PeerTable(Generic[P]):
 
     @ivar limit: How many there may be.
     @ivar per_source: How many of one source (L{source_key}); 0 is no limit.
+    @ivar max_strangers: How many that are not validated; 0 is no limit but C{limit}.
     @ivar evicted: How many were put out because the table was full.
     @ivar refused: How many were not taken, as their source had too many.
     """
 
-    def __init__(self, limit: int, per_source: int = 0) -> None:
+    def __init__(self, limit: int, per_source: int = 0, max_strangers: int = 0) -> None:
         """
         Start empty.
 
@@ -49,6 +50,7 @@ class PeerTable(Generic[P]):
         """
         self.limit = limit
         self.per_source = per_source
+        self.max_strangers = max_strangers
         self.evicted = self.refused = 0
         # Each in the order in which they were last heard of.
         self._known: OrderedDict[Hashable, P] = OrderedDict()
@@ -86,11 +88,12 @@ class PeerTable(Generic[P]):
         """Give the peer of an address, if there is one."""
         return self._known.get(key) or self._strangers.get(key)
 
-    def make_room(self, host: str) -> tuple[bool, P | None]:
+    def make_room(self, host: str, validated: bool = False) -> tuple[bool, P | None]:
         """
         Make room for a newcomer.
 
         @param host: Of the newcomer.
+        @param validated: Whether they are.
         @return: Whether there is room; and who has to go for that, whom the caller
             takes out by L{remove}.
         """
@@ -102,7 +105,8 @@ class PeerTable(Generic[P]):
                 return False, None
             self.evicted += 1
             return True, min(strangers, key=lambda each: each.heard)
-        if len(self) < self.limit:
+        crowd = not validated and 0 < self.max_strangers <= len(self._strangers)
+        if len(self) < self.limit and not crowd:
             return True, None
         self.evicted += 1
         return True, next(iter((self._strangers or self._known).values()))

@@ -76,9 +76,7 @@ class Relay:
         self.seconds: Callable[[], float] = reactor.seconds
         self.counters: Counter[str] = Counter()
         self.tokens = Tokens(random(32))
-        self.peers: PeerTable[TextPeer] = PeerTable(
-            settings.max_peers, settings.max_peers_per_source
-        )
+        self.peers: PeerTable[TextPeer] = PeerTable(settings.max_peers)
         self.limited: set[TextPeer] = set()
         self.resumable: dict[str, TextPeer] = {}
         self.echoes = Echoes()
@@ -107,6 +105,7 @@ class Relay:
         self.settings = settings
         self.peers.limit = settings.max_peers
         self.peers.per_source = settings.max_peers_per_source
+        self.peers.max_strangers = settings.max_strangers
         self._frames.change(settings.max_peers, settings.max_peers_per_source, None)
         self.sources = changed_table(self.sources, settings.source_rate)
         self.rooms = changed_table(self.rooms, settings.room_rate)

@@ -20,11 +20,12 @@ from netsvc.daemon.limits import source_key
 from netsvc.daemon.reflectors import REFLECTORS
 from netsvc.multiplex.batch import Batch, available
 from netsvc.relay import admission
-from netsvc.relay.admission import COOKIE, OPEN, Credit, admission_of, is_private
-from netsvc.relay.demux import FRAME, What, classify, is_foreign, is_text
+from netsvc.relay.admission import COOKIE, OPEN, Credit, admission_of
+from netsvc.relay.demux import FRAME, is_foreign, is_text
 from netsvc.relay.raw import RawPeer
 from netsvc.relay.relay import Relay
-from netsvc.relay.routes import Route, plain, route_to
+from netsvc.relay.routes import Route, route_to
+from netsvc.relay.stun_door import StunDoor
 from netsvc.relay.stun_server import StunServer
 from netsvc.relay.text_peer import Address, TextPeer
 from netsvc.relay.tokens import normal
@@ -101,7 +102,7 @@ class RelayPort(DatagramProtocol):
         self._relay = relay
         self.number = number
         self._setting = setting
-        self._stun = stun
+        self._stun = StunDoor(relay, self, stun, raw=relay.settings.raw)
         self.only_stun = only_stun
         self._raw = relay.settings.raw
         self._peer_class = RawPeer if self._raw else TextPeer
@@ -127,6 +128,10 @@ class RelayPort(DatagramProtocol):
         """Refuse these source ports: who has them is ourselves, or one like us."""
         for port in ports:
             self._refused[port] = LOOP
+
+    def refuses(self, port: int) -> bool:
+        """Say whether who has that port is not spoken to."""
+        return self._refused[port] is not None
 
     def admission(self, host: str) -> str:
         """Give how a peer is admitted here: open, credit or cookie."""
@@ -190,7 +195,10 @@ class RelayPort(DatagramProtocol):
         # By the first byte what is not text; see the order in netsvc.relay.demux.
         first = data[0] if data else FRAME + 1
         if first < 4:
-            if self._stunned(data, addr, now) or not self._raw:
+            if self._stun.take(data, addr, now):
+                return
+            if not self._raw:
+                relay.counters[JUNK] += 1
                 return
         elif first == FRAME and self.frames is not None and not self._raw:
             self.frames.datagram(data, addr, now)
@@ -212,95 +220,37 @@ class RelayPort(DatagramProtocol):
         else:
             self._unproven(peer, data, now)
 
-    def _stunned(self, data: bytes, addr: Address, now: float) -> bool:
-        """
-        Answer STUN.
-
-        @return: Whether it was that.
-        """
-        relay = self._relay
-        settings = relay.settings
-        what = classify(data)
-        if what is What.CLASSIC_STUN and self._raw:
-            return False
-        if what is What.OTHER:
-            if not self._raw:
-                relay.counters[JUNK] += 1
-            return False
-        if not settings.stun:
-            relay.counters["stun-off"] += 1
-            return True
-        if what is What.CLASSIC_STUN and (
-            settings.classic_stun == "never"
-            or (settings.classic_stun == "private" and not is_private(addr[0]))
-        ):
-            relay.counters["stun-classic-off"] += 1
-            return True
-        table = relay.stun_sources
-        if table is not None and not table.allow(source_key(addr[0]), now):
-            relay.counters["stun-rate"] += 1
-            return True
-        other = self.other
-        here = self.here()
-        there = None if other is None else other.here(here)
-        answer = self._stun.answer(data, plain(addr), here, there)
-        if answer is None:
-            relay.counters["stun-unanswered"] += 1
-        elif relay.may_answer(addr[0], now):
-            relay.counters["stun"] += 1
-            sender = self if not answer.other or other is None else other
-            sender.send(answer.data, addr)
-        return True
-
-    def here(self, asked: Address | None = None) -> Address | None:
-        """
-        Give our address; on a wildcard, the one that the datagram was sent to.
-
-        @param asked: That one, if another port knows it.
-        """
-        bound = self.transport.getHost()
-        host: str | None = bound.host
-        if host in ("0.0.0.0", "::"):
-            if asked is not None:
-                host = asked[0]
-            elif hasattr(self.transport, "asked"):
-                host = self.transport.asked()
-            else:
-                host = None
-        return None if host is None else plain((host, bound.port))
-
     # Who is new.
 
     def _stranger(self, data: bytes, addr: Address, now: float) -> None:
         """Deal with what comes from an address that nobody is known at."""
         relay = self._relay
-        host, port = addr
         if not self._raw and is_foreign(data):
             relay.counters[JUNK] += 1
             return
         if relay.echoes.has(data):
             relay.counters[LOOP] += 1
             return
-        how = self.admission(host)
+        how = self.admission(addr[0])
         if how == OPEN:
             peer = self._enter(addr, now, Credit(True))
             if peer is not None:
                 peer.receive(data)
         elif how == COOKIE:
-            code = relay.tokens.code(host, port, now)
-            if admission.is_challenge(data, code):
+            if admission.is_any_challenge(data):
                 relay.counters[LOOP] += 1
             elif self._is_code(data, addr, now):
                 self._prove(None, addr, now)
             elif not self._raw:
-                self._challenge(code, data, addr, now)
+                self._challenge(data, addr, now)
         else:
             peer = self._enter(addr, now, Credit())
             if peer is not None:
                 self._unproven(peer, data, now)
 
-    def _challenge(self, code: str, data: bytes, addr: Address, now: float) -> None:
+    def _challenge(self, data: bytes, addr: Address, now: float) -> None:
         """Ask for a proof, and keep nothing."""
+        code = self._relay.tokens.code(*addr, now)
         end = b"\n" if data.endswith(b"\n") else b""
         told = admission.challenge(code, admission.FACTOR * len(data), end)
         if told is not None and self._relay.may_answer(addr[0], now):
@@ -355,7 +305,7 @@ class RelayPort(DatagramProtocol):
         relay = self._relay
         if not relay.may_enter(addr[0], now):
             return None
-        room, leaver = relay.peers.make_room(addr[0])
+        room, leaver = relay.peers.make_room(addr[0], credit.validated)
         if leaver is not None:
             leaver.gone("Too many peers")
         if not room:

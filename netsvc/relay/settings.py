@@ -103,6 +103,13 @@ class RelaySettings(HubSettings):
         group=LIMITS,
         help="Peers of one address (IPv6: of one /64).",
     )
+    max_strangers: int = setting(
+        Count(1, 1_000_000),
+        default=1000,
+        group=LIMITS,
+        help="Of the peers in all, those that have not shown yet that they read at"
+        " their address: each costs time with each line of its room.",
+    )
     line_limit: int = setting(
         Count(512, 65507),
         default=2048,

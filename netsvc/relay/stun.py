@@ -264,6 +264,13 @@ def error_code(code: int) -> bytes:
     return attribute(ERROR_CODE, bytes((0, 0, code // 100, code % 100)))
 
 
-def unknown_attributes(kinds: list[int]) -> bytes:
-    """Give an UNKNOWN-ATTRIBUTES attribute."""
+def unknown_attributes(kinds: list[int], classic: bool = False) -> bytes:
+    """
+    Give an UNKNOWN-ATTRIBUTES attribute.
+
+    @param classic: For a client of RFC 3489, which knows no padding: of an odd number
+        of types one is named twice (section 11.2.9).
+    """
+    if classic and len(kinds) % 2:
+        kinds = [*kinds, kinds[-1]]
     return attribute(UNKNOWN_ATTRIBUTES, b"".join(k.to_bytes(2, "big") for k in kinds))

@@ -24,7 +24,9 @@ _UNDERSTOOD = frozenset(
         stun.USERNAME,
         stun.MESSAGE_INTEGRITY,
         stun.MESSAGE_INTEGRITY_SHA256,
-        # Of an ICE agent's checks (RFC 8445) and of probes (RFC 5780).
+        # Of an ICE agent's checks (RFC 8445) and of probes (RFC 5780), which with
+        # RESPONSE-PORT reach no more than with another source port.
+        stun.RESPONSE_PORT,
         stun.PRIORITY,
         stun.USE_CANDIDATE,
         stun.PADDING,
@@ -61,10 +63,12 @@ class Answer:
 
     @ivar data: The answer.
     @ivar other: Whether from the other port.
+    @ivar to_port: The port of that machine which asks to be answered at, or C{None}.
     """
 
     data: bytes
     other: bool = False
+    to_port: int | None = None
 
 
 def read_credential(user: str, path: Path | None) -> Credential | None:
@@ -144,9 +148,12 @@ class StunServer:
             if not _can_change(flags, here, other):
                 unknown.append(stun.CHANGE_REQUEST)
         if unknown:
-            names = stun.unknown_attributes(sorted(set(unknown))[:_MOST_NAMED])
+            named = sorted(set(unknown))[:_MOST_NAMED]
+            names = stun.unknown_attributes(named, asked.classic)
             return self._refuse(asked, 420, names, key)
-        return Answer(self._success(asked, source, here, other, key), from_other)
+        origin = other if from_other else here
+        answer = self._success(asked, source, origin, other, key)
+        return Answer(answer, from_other, _response_port(asked))
 
     def _check(self, asked: Message, credential: Credential) -> int | None:
         """Give the error of a request's credential; C{None} if it is right."""
@@ -164,13 +171,14 @@ class StunServer:
     def _refuse(
         self, asked: Message, code: int, more: bytes = b"", key: bytes | None = None
     ) -> Answer:
-        return Answer(self._write(asked, stun.ERROR, stun.error_code(code) + more, key))
+        data = self._write(asked, stun.ERROR, stun.error_code(code) + more, key)
+        return Answer(data, to_port=_response_port(asked))
 
     def _success(
         self,
         asked: Message,
         source: Address,
-        here: Address | None,
+        origin: Address | None,
         other: Address | None,
         key: bytes | None,
     ) -> bytes:
@@ -182,7 +190,7 @@ class StunServer:
             found = stun.attribute(stun.XOR_MAPPED_ADDRESS, mapped)
             kinds = (stun.OTHER_ADDRESS, stun.RESPONSE_ORIGIN)
         data = self._write(asked, stun.SUCCESS, found, key)
-        for kind, address in zip(kinds, (other, here), strict=True):
+        for kind, address in zip(kinds, (other, origin), strict=True):
             if address is None or (other is None and not asked.classic):
                 continue
             found += stun.attribute(kind, stun.address(address))
@@ -205,6 +213,14 @@ class StunServer:
             sha256=asked.get(stun.MESSAGE_INTEGRITY_SHA256) is not None,
             fingerprint=asked.get(stun.FINGERPRINT) is not None,
         )
+
+
+def _response_port(asked: Message) -> int | None:
+    """Give the port of RESPONSE-PORT (RFC 5780 section 7.5), if a request has one."""
+    value = asked.get(stun.RESPONSE_PORT)
+    if value is None or len(value) not in (2, 4):
+        return None
+    return int.from_bytes(value[:2], "big")
 
 
 def _can_change(flags: int, here: Address | None, other: Address | None) -> bool:

@@ -31,6 +31,9 @@ _ALPHABET: Final = "0123456789abcdefghjkmnpqrstvwxyz"
 _READ_AS: Final = str.maketrans("ilo", "110")
 _CODE: Final = re.compile(rf"[0-9a-tv-z]{{{CODE_LENGTH}}}", re.ASCII)
 
+#: What a code looks like as it is made: a pattern.
+CODE: Final = rb"[%b]{%d}" % (_ALPHABET.encode(), CODE_LENGTH)
+
 
 def normal(text: str) -> str | None:
     """Give a code as it is made, if a text has the form of one, however it is typed."""

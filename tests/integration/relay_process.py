@@ -27,7 +27,7 @@ from tests.integration.streams import ANSWER
 UDP = "udp:0:interface=127.0.0.1"
 
 _LISTENS = re.compile(
-    r"netsvc-[a-z]+ listens on [^\n]*\((?:127\.0\.0\.1|0\.0\.0\.0|\[::1?\]):(\d+)\)$",
+    r"netsvc-[a-z]+ listens on [^\n]*\((?:127\.0\.0\.\d|0\.0\.0\.0|\[::1?\]):(\d+)\)$",
     re.MULTILINE,
 )
 _STOPPED = re.compile(r"netsvc-relay has stopped: (.*)$", re.MULTILINE)

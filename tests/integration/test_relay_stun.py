@@ -34,6 +34,18 @@ class ClientTests(RelayCase):
             self.assertIn("UDP reflexive addr", said)
             self.assertIn(host, said.split("reflexive addr")[1])
 
+    def test_stunclient_alternate(self) -> None:
+        """turnutils_stunclient comes to its end where there is a second port, too."""
+        for alternate, said in (
+            (UDP, "error 420"),
+            ("udp:0:interface=127.0.0.2", "RFC 5780 response 3"),
+        ):
+            relay = self.start("--alternate", alternate)
+            port = str(relay.port)
+            self.assertIn(
+                said, self.run_client("turnutils_stunclient", "-p", port, "127.0.0.1")
+            )
+
     def test_natdiscovery(self) -> None:
         """turnutils_natdiscovery learns by the other port that there is no NAT."""
         relay = self.start("--alternate", UDP)

@@ -214,6 +214,16 @@ class NetworkTests(SynchronousTestCase):
         network.run(100.0)
         self.assertEqual(network.ends[0].ended, "no answer for 30 s")
 
+    def test_round_trip(self) -> None:
+        """Questions that cross on the way measure the round trip, on both sides."""
+        network = Network()
+        for end in network.ends:
+            end.ask()
+        network.run(1.0)
+        for end in network.ends:
+            assert end.round_trip is not None
+            self.assertAlmostEqual(end.round_trip, 0.04)
+
     def test_silence(self) -> None:
         """An end that asks nothing ends when it hears nothing."""
         channel = Channel(0.0, Timing(keepalive=0.0, silence=60.0))

@@ -6,11 +6,11 @@ import random
 from collections.abc import Callable
 from heapq import heappop, heappush
 
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from netsvc.relay.channel import NEVER
+from netsvc.relay.channel import HEADER, NEVER, PING
 from netsvc.relay.direct import MAX_CANDIDATES, NUMBERS, DirectPath, name_of
 from netsvc.relay.introductions import Address, Introduction
 from netsvc.relay.sealing import Seal
@@ -121,6 +121,7 @@ class PunchTests(SynchronousTestCase):
 
     @settings(max_examples=30, deadline=None)
     @given(st.integers(0, 2**32), st.floats(0, 0.3))
+    @example(9, 0.25)
     def test_loss(self, seed: int, loss: float) -> None:
         """With loss it comes about too, and all messages arrive once and in order."""
         pair = Pair("cone", "cone", seed, loss)
@@ -289,6 +290,27 @@ class HostileTests(SynchronousTestCase):
         # A punch to see who is there; all else goes where it went.
         self.assertEqual([to for _, to in out].count(self.stranger), 1)
         self.assertEqual(self.one.address, PUBLIC[1])
+
+    def punch(self, number: int, data: bytes) -> bytes:
+        """Seal something as the other side."""
+        head = b"\x06" + NAME + number.to_bytes(8, "big")
+        return head + Seal(KEY, NAME, 1).seal(number, head, data)
+
+    def test_victim(self) -> None:
+        """
+        Whoever was introduced and forges a victim's address has it sent no more than
+        they send, and cannot have it taken for theirs.
+        """
+        one, now, sent = path(0), 0.0, 0
+        one.receive(self.punch(0, b"\x01" + b"mine" + bytes(4)), self.stranger, now)
+        for number in range(1, 4):
+            carried = b"\x02" + HEADER.pack(PING, 0, 0, 0)
+            one.receive(self.punch(number, carried), self.stranger, now)
+        while one.ended is None:
+            sent += sum(to == self.stranger for _, to in one.datagrams(now))
+            now += 0.05
+        self.assertIsNone(one.confirmed_at)
+        self.assertLessEqual(sent, 4)
 
     def test_candidates(self) -> None:
         """The addresses that are tried are bounded."""

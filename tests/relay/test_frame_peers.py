@@ -308,6 +308,13 @@ class SessionTests(Case):
         self.assertEqual(self.two.exchange()[0], "<guest1> last")
         self.assertEqual(self.peers.live, 1)
 
+    def test_impatient(self) -> None:
+        """Who answers is not silent, however short the time for that is."""
+        self.relay.peer_timeout = 3.0
+        client = self.world.client("zed")
+        self.world.run(30.0)
+        self.assertIn("* in #lobby", client.ask("/who")[0])
+
     def test_silent(self) -> None:
         """A peer that is silent for too long is gone."""
         self.world.run(self.relay.peer_timeout + 1)

@@ -121,6 +121,15 @@ class CommandTests(Case):
         )
         self.assertEqual(self.introducer.rules.counters.total(), 0)
 
+    def test_not_spoken_to(self) -> None:
+        """Who wants to hear of people with an account only is not asked by others."""
+        a, b = self.come("a", "192.0.2.1"), self.come("b", "192.0.2.2")
+        hub = self.chat.network.hub
+        hub.set_user_modes(b.session.me, True, "R")
+        (answer,) = a.ask("/direct b")
+        self.assertTrue(answer.startswith("! "), answer)
+        self.assertEqual(b.read(), [])
+
     def test_too_many(self) -> None:
         """Who asks everybody is refused."""
         self.introducer.rules._max_per_peer = 1

@@ -86,6 +86,13 @@ class RuleTests(SynchronousTestCase):
         self.assertIs(rules.ask("a", "e", PATIENCE + 1), Outcome.OFFERED)
         self.assertEqual(len(rules), 1)
 
+    def test_crowd(self) -> None:
+        """However many ask for somebody, they can ask for others."""
+        rules = Introductions(max_per_peer=3)
+        for other in "bcdefg":
+            rules.ask(other, "a", 0.0)
+        self.assertIs(rules.ask("a", "z", 1.0), Outcome.OFFERED)
+
     def test_bounded(self) -> None:
         """The table of pairs is bounded; the oldest goes first."""
         rules = Introductions(max_pairs=10)

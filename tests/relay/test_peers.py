@@ -33,7 +33,7 @@ class TableTests(SynchronousTestCase):
         self, key: str, host: str, now: float, validated: bool = True
     ) -> tuple[bool, str | None]:
         """Let a peer in; say whether there was room, and who had to go."""
-        room, leaver = self.table.make_room(host)
+        room, leaver = self.table.make_room(host, validated)
         if leaver is not None:
             self.table.remove(leaver)
         if room:
@@ -48,6 +48,15 @@ class TableTests(SynchronousTestCase):
         self.assertEqual(self.enter("e", "he", 11), (True, "b"))
         self.assertEqual(len(self.table), 4)
         self.assertEqual(self.table.evicted, 1)
+
+    def test_crowd(self) -> None:
+        """There are fewer strangers than peers: one more puts out another stranger."""
+        self.table.max_strangers = 1
+        self.assertEqual(self.enter("a", "ha", 0, validated=False), (True, None))
+        self.assertEqual(self.enter("b", "hb", 1), (True, None))
+        self.assertEqual(self.enter("c", "hc", 2, validated=False), (True, "a"))
+        self.assertEqual(self.enter("d", "hd", 3), (True, None))
+        self.assertEqual((len(self.table), self.table.strangers), (3, 1))
 
     def test_strangers_first(self) -> None:
         """Who is validated stays, while there are others."""

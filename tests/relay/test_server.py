@@ -7,6 +7,7 @@ import errno
 from netsvc.chat.line.commands import Command
 from netsvc.daemon.reflectors import REFLECTORS
 from netsvc.relay import stun
+from netsvc.relay.stun_door import here
 from netsvc.relay.text_peer import (
     MAX_ANSWER,
     MAX_ERRORS,
@@ -432,10 +433,21 @@ class StunTests(RelayCase):
         assert value is not None
         self.assertEqual(stun.parse_address(value), HERE)
 
+    def test_response_port(self) -> None:
+        """An answer may go to another port of who asks, but to no service there."""
+        for port, answers in ((4321, 1), (53, 0), (0, 0), (HERE[1], 0)):
+            asked = stun.attribute(
+                stun.RESPONSE_PORT, port.to_bytes(2, "big") + b"\0\0"
+            )
+            self.port.add_own_ports([HERE[1]])
+            data = stun.message(stun.REQUEST, b"transaction!", asked)
+            self.assertEqual(self.say(ANN, data), [])
+            self.assertEqual(len(self.got((ANN[0], port))), answers, port)
+
     def test_wildcard(self) -> None:
         """On a wildcard address, ours is the one that was asked, if it is known."""
         self.bind(self.port, ("0.0.0.0", 7075))
-        self.assertIsNone(self.port.here())
-        self.assertEqual(self.port.here(("192.0.2.1", 1)), ("192.0.2.1", 7075))
+        self.assertIsNone(here(self.port))
+        self.assertEqual(here(self.port, ("192.0.2.1", 1)), ("192.0.2.1", 7075))
         self.port.transport.asked = lambda: "::ffff:192.0.2.2"
-        self.assertEqual(self.port.here(), ("192.0.2.2", 7075))
+        self.assertEqual(here(self.port), ("192.0.2.2", 7075))

@@ -6,7 +6,7 @@ import random
 
 from netsvc.relay.admission import CHALLENGE_INTERVAL
 from netsvc.relay.text_peer import MAX_HELD
-from tests.relay.relay_case import ANN, BOB, DAN, EVE, RelayCase
+from tests.relay.relay_case import ANN, BOB, DAN, EVE, HERE, RelayCase
 
 
 class CreditTests(RelayCase):
@@ -141,6 +141,15 @@ class CreditTests(RelayCase):
         self.assertEqual(len(self.relay.peers), 3)
         self.assertEqual(len(self.relay.limited), 1)
 
+    def test_crowd(self) -> None:
+        """A flood of forged addresses makes a bounded number of strangers."""
+        self.make(max_strangers=5, newcomer_rate="off")
+        self.enter(ANN)
+        for number in range(50):
+            self.say((f"203.0.113.{number}", 5000), b"hello")
+        self.assertEqual(len(self.relay.limited), 5)
+        self.assertEqual(self.service.counters()["evicted"], 45)
+
 
 class CookieTests(RelayCase):
     """Nothing but a challenge for who has not shown that they read."""
@@ -177,6 +186,27 @@ class CookieTests(RelayCase):
         self.assertIn(b"you are guest2", answer)
         self.say(EVE, b"hello")
         self.assertEqual(self.got(ANN)[-1], b"<guest2> hello")
+
+    def test_two_relays(self) -> None:
+        """Two relays do not answer each other's challenges, however it begins."""
+        mine, mine_at = self.port, HERE
+        theirs_at = ("203.0.113.9", 7999)
+        relay = self.relay
+        self.make(admission="cookie")
+        for first in (
+            b"forged",
+            b"one",
+            b"a longer line, so that there is more room\n",
+        ):
+            answers = [first]
+            for number in range(4):
+                ours = number % 2
+                port, source = (mine, theirs_at) if ours else (self.port, mine_at)
+                for data in answers:
+                    port.datagramReceived(data, source)
+                answers = port.transport.skt.sent.pop(source, [])
+                self.assertLessEqual(len(answers), number == 0, (first, number))
+        self.assertEqual(relay.counters["loop"], 3)
 
     def test_later(self) -> None:
         """A code holds for a minute, and not much longer."""

@@ -272,6 +272,34 @@ class OtherPortTests(SynchronousTestCase):
             self.assertEqual(message.get(stun.UNKNOWN_ATTRIBUTES), b"\0\3")
             self.assertFalse(from_other)
 
+    def test_origin(self) -> None:
+        """RESPONSE-ORIGIN is where the answer leaves, and not where it was asked."""
+        message, _ = self.ask(stun.CHANGE_PORT)
+        value = message.get(stun.RESPONSE_ORIGIN)
+        assert value is not None
+        self.assertEqual(stun.parse_address(value), OTHER_PORT)
+
+    def test_response_port(self) -> None:
+        """The answer goes to the port that is asked for, a refusal, too."""
+        port = stun.attribute(stun.RESPONSE_PORT, b"\x12\x34\0\0")
+        for more in (b"", change(stun.CHANGE_IP)):
+            answer = StunServer().answer(request(port, more), CLIENT, HERE, OTHER_PORT)
+            assert answer is not None
+            self.assertEqual(answer.to_port, 0x1234)
+        for wrong in (b"", b"\1", b"\1\2\3\4\5\6"):
+            port = stun.attribute(stun.RESPONSE_PORT, wrong)
+            answer = StunServer().answer(request(port), CLIENT)
+            assert answer is not None
+            self.assertIsNone(answer.to_port)
+
+    def test_classic_cannot(self) -> None:
+        """A classic client knows no padding: one of an odd number is named twice."""
+        data = stun.message(stun.REQUEST, b"x" * 16, change(stun.CHANGE_IP))
+        answer = StunServer().answer(data, CLIENT, HERE, OTHER_PORT)
+        assert answer is not None
+        value = stun.parse(answer.data).get(stun.UNKNOWN_ATTRIBUTES)
+        self.assertEqual(value, b"\0\3\0\3")
+
     def test_change_nothing(self) -> None:
         """A CHANGE-REQUEST without flags asks for nothing."""
         message, other = self.ask(0, other=None)

@@ -159,7 +159,7 @@ class Association:
             found += [frames.encode(Packet(self._name, each)) for each in packets]
             self.ended = self._channel.ended
         elif now >= self._begun + self._timeout:
-            self.ended = f"no answer within {self._timeout:g} s"
+            self.ended = f"no answer within {self._timeout:.0f} s"
         elif now >= self._next_hello:
             found.append(frames.encode(Hello(self._nonce, self._token)))
             self._next_hello = now + self._wait

@@ -28,6 +28,7 @@ class Mapping:
     """
     Asks, and knows then.
 
+    @ivar relay: Where the relay is.
     @ivar here: What the relay's port sees; C{None} while it is not known.
     @ivar there: What its second port sees.
     """
@@ -42,7 +43,7 @@ class Mapping:
         self._asked: dict[bytes, bool] = {}
         self._left = 0
         self._next = NEVER
-        self._main: Address = ("", 0)
+        self.relay: Address = ("", 0)
         self._second: Address | None = None
         self.here: Address | None = None
         self.there: Address | None = None
@@ -67,14 +68,14 @@ class Mapping:
         @param relay: Where the relay is.
         @param alternate: Its second port, or 0.
         """
-        self._main = relay
+        self.relay = relay
         self._second = (relay[0], alternate) if alternate else None
         self.here = self.there = None
         self.again(now)
 
     def again(self, now: float) -> None:
         """Ask again what is not known yet."""
-        if self._main[1] and not self.is_known:
+        if self.relay[1] and not self.is_known:
             self._left = TRIES
             self._next = now
 
@@ -93,7 +94,7 @@ class Mapping:
         self._next = now + WAIT
         found = []
         if self.here is None:
-            found.append((self._question(False), self._main))
+            found.append((self._question(False), self.relay))
         if self._second is not None and self.there is None:
             found.append((self._question(True), self._second))
         return found

@@ -22,6 +22,7 @@ from netsvc.chat.names import fold, valid_nick
 from netsvc.chat.text import clean
 from netsvc.daemon.reflectors import REFLECTORS
 from netsvc.relay.channel import NEVER
+from netsvc.relay.client.friend import Friend
 from netsvc.relay.client.mapping import Mapping
 from netsvc.relay.direct import DirectPath, Sealer, name_of
 from netsvc.relay.introducer import show
@@ -43,7 +44,7 @@ MODES: Final[tuple[Mode, ...]] = ("auto", "force", "never")
 """What C{--direct} may be."""
 
 MAX_FRIENDS: Final = 64
-"""People of whom something is kept; who was not written to for longest goes first."""
+"""People of whom something is kept; see L{Paths._least} for who goes first."""
 
 MAX_TEXT: Final = 900
 """Bytes of one message that goes directly; a longer one becomes several."""
@@ -61,38 +62,15 @@ MAX_FAILURES: Final = 5
 """After how many failures a path that once worked is not asked for by itself."""
 
 
-def _may_be_sent_to(address: Address) -> bool:
-    """Say whether an address can be a peer's: one machine's, and no service's."""
+def _may_be_sent_to(address: Address, relay: str) -> bool:
+    """
+    Say whether an address can be a peer's: one machine's, and no service's; and this
+    machine's own only if that is where the relay is.
+    """
     host = ip_address(address[0])
+    if host.is_loopback and not ip_address(relay).is_loopback:
+        return False
     return not (host.is_multicast or host.is_unspecified or address[1] in REFLECTORS)
-
-
-class Friend:
-    """
-    Somebody to whom this user writes, or who asks for a direct path.
-
-    @ivar nick: Who.
-    @ivar path: The direct path, or the attempt; C{None} for none.
-    @ivar why: Why there is none.
-    @ivar wrote: Whether this user has written to them.
-    @ivar insists: Whether this user has asked for a direct path by hand.
-    @ivar told: Whether this user has been told that the path is open.
-    @ivar worked: Whether a path to them has ever worked.
-    @ivar asked_at: When it was asked for last; C{None} when nothing has to come of
-        that any more.
-    @ivar ask_at: When it may be asked for again.
-    @ivar failures: How often that has led to nothing.
-    """
-
-    def __init__(self, nick: str) -> None:
-        """Know only who."""
-        self.nick = nick
-        self.path: DirectPath | None = None
-        self.why = "not asked for yet"
-        self.wrote = self.insists = self.told = self.worked = False
-        self.asked_at: float | None = None
-        self.ask_at = 0.0
-        self.failures = 0
 
 
 class Paths:
@@ -188,7 +166,7 @@ class Paths:
         else:
             friend = self._friend(nick)
             if friend.path is not None and friend.path.is_open:
-                self._tell(self._words(friend, now))
+                self._tell(friend.words(now, bool(self.mapping.is_symmetric)))
                 return
             friend.insists = True
             self._ask(friend, now, at_once=True)
@@ -209,28 +187,12 @@ class Paths:
         if nick:
             friends = [each for each in friends if fold(each.nick) == fold(nick)]
         for friend in friends:
-            self._tell(self._words(friend, now))
+            self._tell(friend.words(now, bool(self.mapping.is_symmetric)))
         if not friends:
             whom = f" with {nick}" if nick else ""
             self._tell(f"* path: all goes by the relay, no direct path{whom} was tried")
         if self.mapping.words():
             self._tell(f"* path: {self.mapping.words()}")
-
-    def _words(self, friend: Friend, now: float) -> str:
-        """Say which way goes what is said to somebody."""
-        path = friend.path
-        start = f"* path to {friend.nick}: "
-        if path is not None and path.is_open:
-            assert path.address is not None and path.confirmed_at is not None
-            trip = path.round_trip
-            took = "" if trip is None else f", round trip {trip * 1000:.1f} ms"
-            since = f"{max(now - path.confirmed_at, 0.0):.0f} s ago"
-            return f"{start}direct to {show(path.address)}, confirmed {since}{took}"
-        why = friend.why
-        if path is not None:
-            why = f"punching a hole, {path.punches} tries so far"
-        nat = "; your NAT is symmetric" * bool(self.mapping.is_symmetric)
-        return f"{start}relay: {why}{nat}"
 
     # What comes.
 
@@ -258,7 +220,10 @@ class Paths:
         if friend is None or friend.asked_at is None:
             return
         friend.asked_at = None
-        addresses = tuple(filter(_may_be_sent_to, introduction.addresses))
+        relay = self.mapping.relay[0]
+        addresses = tuple(
+            each for each in introduction.addresses if _may_be_sent_to(each, relay)
+        )
         if not addresses:
             friend.why = "the relay gave no address that can be used"
             return
@@ -373,7 +338,7 @@ class Paths:
             friend.failures += 1
             friend.ask_at = now + min(ASK_AGAIN * 2**friend.failures, LONGEST)
             if friend.insists:
-                self._tell(self._words(friend, now))
+                self._tell(friend.words(now, bool(self.mapping.is_symmetric)))
         friend.insists = friend.told = False
         for message in path.left():
             text = message.decode("utf-8", "replace")
@@ -397,15 +362,14 @@ class Paths:
     def close(self) -> None:
         """End all paths; the others are told with the datagrams that are sent now."""
         for friend in list(self._friends.values()):
-            if friend.path is not None:
-                for message in friend.path.left():
-                    self._doubt(friend, message.decode("utf-8", "replace"))
             self._forget(friend.nick)
 
     def _forget(self, nick: str) -> None:
-        """Forget somebody, and end the path to them."""
+        """Forget somebody, and end the path to them; say what may not have arrived."""
         friend = self._friends.pop(fold(nick), None)
         if friend is not None and friend.path is not None:
+            for message in friend.path.left():
+                self._doubt(friend, message.decode("utf-8", "replace"))
             friend.path.close("forgotten")
             self._farewells += friend.path.datagrams(0.0)
 
@@ -414,8 +378,17 @@ class Paths:
         key = fold(nick)
         friend = self._friends.get(key)
         if friend is None:
+            if len(self._friends) >= MAX_FRIENDS:
+                self._forget(self._least().nick)
             friend = self._friends[key] = Friend(nick)
-            if len(self._friends) > MAX_FRIENDS:
-                self._forget(next(iter(self._friends.values())).nick)
         self._friends.move_to_end(key)
         return friend
+
+    def _least(self) -> Friend:
+        """
+        Give who goes first: of those to whom this user has not turned, if there are
+        any, so that nobody ends a path by asking under many nicks.
+        """
+        friends = self._friends.values()
+        strangers = (each for each in friends if not each.wrote and each.path is None)
+        return next(strangers, next(iter(friends)))

@@ -219,14 +219,28 @@ class AutoTests(Case):
         """Also if there is a path to who is forgotten; they are told."""
         self.befriend()
         for number in range(MAX_FRIENDS):
-            self.alice.link.paths.notice(Offer(f"n{number}"), 0.0)
-        self.assertEqual(self.alice.link.paths.next_at(), 0.0)
-        self.alice.type("x")
+            self.alice.session.say(f"/msg n{number} hi")
         self.world.run(0.5)
         self.assertIn(
             "* direct path to alice is over: the other side has ended it",
             self.bob.user.take(),
         )
+
+    def test_crowd(self) -> None:
+        """Nobody ends a path by asking under many nicks."""
+        self.befriend()
+        for number in range(3 * MAX_FRIENDS):
+            self.alice.link.paths.notice(Offer(f"n{number}"), 0.0)
+        self.assertIn("(direct) -> bob: still", self.alice.ask("/msg bob still"))
+
+    def test_left_unheard(self) -> None:
+        """What may not have arrived when somebody leaves is said."""
+        self.befriend()
+        self.world.lost = between_peers
+        self.alice.session.say("/msg bob perhaps")
+        self.bob.session.say("/quit")
+        self.world.run(1.0)
+        self.assertIn("! bob may not have got this: perhaps", self.alice.user.take())
 
     def introduction(self, *addresses: Address) -> Introduction:
         """Make an introduction to bob."""
@@ -252,7 +266,10 @@ class AutoTests(Case):
         paths = self.alice.link.paths
         self.alice.type("/msg bob hi")
         paths.notice(
-            self.introduction(("192.0.2.66", 53), ("224.0.0.1", 4000), ("::", 4000)),
+            self.introduction(
+                *(("192.0.2.66", 53), ("224.0.0.1", 4000), ("::", 4000)),
+                ("127.0.0.1", 4000),
+            ),
             0.0,
         )
         self.alice.type("go on")
