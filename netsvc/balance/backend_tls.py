@@ -19,6 +19,7 @@ from zope.interface import implementer
 from netsvc.balance.backends import BackendSpec, is_address
 from netsvc.balance.certificates import CertificateError
 from netsvc.balance.tls import LayerFactory, layers
+from netsvc.daemon.kinds import found
 
 
 @implementer(IOpenSSLClientConnectionCreator)
@@ -37,6 +38,10 @@ class _Unverified:
         if self._name is not None:
             connection.set_tlsext_host_name(self._name)
         return connection
+
+
+class BadNameError(ValueError):
+    """No certificate can have this name; its text is for operators."""
 
 
 def _trust_root(path: Path) -> Any:
@@ -70,6 +75,7 @@ def backend_layers(
     @param clock: The reactor.
     @raise CertificateError: The file has no certificate.
     @raise OSError: It cannot be read.
+    @raise BadNameError: No certificate can have the name of a backend.
     """
     trust = None if authorities is None else _trust_root(authorities)
     made: dict[BackendSpec, LayerFactory] = {}
@@ -79,11 +85,23 @@ def backend_layers(
             continue
         key = (spec.server_name, spec.tls_verify)
         if key not in by_name:
-            creator: Any = (
-                optionsForClientTLS(spec.server_name, trust)
-                if spec.tls_verify
-                else _Unverified(spec.server_name)
-            )
-            by_name[key] = layers(creator, True, clock)
+            by_name[key] = layers(_creator(spec, trust), True, clock)
         made[spec] = by_name[key]
     return made
+
+
+def _creator(spec: BackendSpec, trust: Any) -> Any:
+    """
+    Make what makes TLS connections to a backend.
+
+    @raise BadNameError: No certificate can have its name.
+    """
+    try:
+        if spec.tls_verify:
+            return optionsForClientTLS(spec.server_name, trust)
+        return _Unverified(spec.server_name)
+    except UnicodeError:
+        raise BadNameError(
+            f"{found(spec.text)}: no certificate can have the name"
+            f" {found(spec.server_name)}; give another one, tls-name=NAME"
+        ) from None

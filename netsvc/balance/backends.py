@@ -103,8 +103,18 @@ class BackendSpec:
 
     @property
     def server_name(self) -> str:
-        """The name that its certificate has to have."""
-        return self.tls_name or self.host
+        """
+        The name that its certificate has to have.
+
+        Of SRV records it is the domain that was asked about (RFC 9525 section 6.2):
+        what they answer may be forged.
+        """
+        if self.tls_name or self.kind is not BackendKind.SRV:
+            return self.tls_name or self.host
+        labels = self.host.split(".")
+        while len(labels) > 1 and labels[0].startswith("_"):
+            del labels[0]
+        return ".".join(labels)
 
     @property
     def alike(self) -> tuple[object, ...]:

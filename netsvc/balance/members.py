@@ -152,7 +152,11 @@ class Members:
             self._leaving.pop(backend, None)
 
     def update(
-        self, spec: BackendSpec, resolved: Sequence[Resolved], now: float
+        self,
+        spec: BackendSpec,
+        resolved: Sequence[Resolved],
+        now: float,
+        left_out: int = 0,
     ) -> Update:
         """Take the addresses that a name has now.
 
@@ -163,6 +167,7 @@ class Members:
 
         @param spec: one of L{unresolved}.
         @param resolved: all its addresses; none at all removes all.
+        @param left_out: how many more there are.
         """
         wanted = {(address.host, address.port): address for address in resolved}
         before = self._of[spec]
@@ -182,7 +187,7 @@ class Members:
         for backend in removed:
             self._remove(backend, now)
         self._of[spec] = kept + added
-        self._left_out[spec] = len(new[room:])
+        self._left_out[spec] = len(new[room:]) + left_out
         self._arrange()
         return Update(tuple(added), tuple(removed), self._left_out[spec])
 

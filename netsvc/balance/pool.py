@@ -315,10 +315,14 @@ class Pool:
         return self._members.unresolved
 
     def update(
-        self, spec: BackendSpec, resolved: Sequence[Resolved], now: float
+        self,
+        spec: BackendSpec,
+        resolved: Sequence[Resolved],
+        now: float,
+        left_out: int = 0,
     ) -> Update:
         """Take the addresses that a name has now; see L{Members.update}."""
-        return self._members.update(spec, resolved, now)
+        return self._members.update(spec, resolved, now, left_out)
 
     def change(
         self,

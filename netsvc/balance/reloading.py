@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from netsvc.balance.backend_tls import backend_layers
+from netsvc.balance.backend_tls import BadNameError, backend_layers
 from netsvc.balance.backends import BackendSpec
 from netsvc.balance.certificates import CertificateError
 from netsvc.balance.checking import make_check
@@ -56,6 +56,8 @@ def prepare(service: BalanceService, settings: BalanceSettings) -> Changes:
                 tls = backend_layers(
                     settings.specs, settings.backend_ca, service.reactor
                 )
+            except BadNameError as error:
+                raise ReloadError("backend", str(error)) from None
             except (CertificateError, OSError) as error:
                 raise ReloadError("backend_ca", reason(error)) from None
             check = service.check
@@ -99,7 +101,7 @@ def _use(
         entrance.change(
             acl=settings.acl,
             rate=settings.udp_rate,
-            max_sessions=settings.udp_sessions,
+            max_sessions=service.room.udp_sessions,
             idle=settings.udp_timeout,
             responses=settings.udp_responses,
         )

@@ -10,32 +10,22 @@ again soon.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
-from socket import AF_INET, AF_INET6, inet_ntop
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 from twisted.internet import defer
-from twisted.internet.address import IPv4Address, IPv6Address
-from twisted.internet.error import DNSLookupError
-from twisted.internet.interfaces import IResolutionReceiver
 from twisted.logger import Logger
-from twisted.names import client, dns
-from twisted.names.error import DomainError
-from zope.interface import implementer
 
 from netsvc.balance.backends import (
+    MAX_ADDRESSES,
     BackendKind,
     BackendSpec,
     Resolved,
     Service,
-    SrvRecord,
     is_address,
     scale_srv,
 )
 from netsvc.daemon.escape import escape
-
-#: Seconds for which an answer without a time to live counts.
-DEFAULT_TTL = 30.0
 
 #: The bounds of a time to live, in seconds, whatever the DNS says.
 LEAST_TTL = 1.0
@@ -44,30 +34,12 @@ MOST_TTL = 3600.0
 #: Seconds after which a lookup that failed is tried again.
 RETRY = 2.0
 
-#: Seconds that a query may take: the first try, and the second.
-QUERY_TIMEOUTS = (1, 3)
-
 #: Seconds that a whole lookup may take.
 LOOKUP_TIMEOUT = 10.0
 
 
-@dataclass(frozen=True)
-class Answer:
-    """
-    What a lookup has found.
-
-    @ivar addresses: Literal addresses, for a name.
-    @ivar services: Records, for an SRV name.
-    @ivar ttl: Seconds for which it counts.
-    """
-
-    addresses: tuple[str, ...] = ()
-    services: tuple[SrvRecord, ...] = ()
-    ttl: float = DEFAULT_TTL
-
-
 class Found(Protocol):
-    """What counts of what a lookup has found; see L{Answer}, which is one."""
+    """What counts of what a lookup has found."""
 
     @property
     def addresses(self) -> tuple[str, ...]:
@@ -95,116 +67,31 @@ class Lookup(Protocol):
         """Ask no more."""
 
 
-@implementer(IResolutionReceiver)
-class _Receiver:
-    """Collects what the system's resolver finds."""
-
-    def __init__(self, done: Callable[[list[str]], None]) -> None:
-        self._done = done
-        self._found: list[str] = []
-
-    def resolutionBegan(self, resolution: Any) -> None:
-        """It has begun."""
-
-    def addressResolved(self, address: Any) -> None:
-        """One address."""
-        if isinstance(address, (IPv4Address, IPv6Address)):
-            self._found.append(address.host)
-
-    def resolutionComplete(self) -> None:
-        """That was all."""
-        self._done(list(dict.fromkeys(self._found)))
-
-
-class SystemLookup:
+@dataclass(frozen=True)
+class _Outcome:
     """
-    Asks the DNS by L{twisted.names}, and then the system: where there is no better
-    way, as without resolv.conf.
+    What a look at one backend has given.
+
+    @ivar resolved: All its addresses.
+    @ivar ttl: Seconds for which they count.
+    @ivar left_out: How many targets were not looked up, as there are too many.
+    @ivar errors: Why some targets could not be.
     """
 
-    def __init__(self, reactor: Any, resolver: Any = None) -> None:
-        """
-        @param reactor: The reactor.
-        @param resolver: The DNS client; by default one of the servers in
-            C{/etc/resolv.conf}.
-        """
-        self._reactor = reactor
-        self._resolver = resolver
+    resolved: list[Resolved]
+    ttl: float
+    left_out: int = 0
+    errors: tuple[Exception, ...] = ()
 
-    @property
-    def _dns(self) -> Any:
-        """The DNS client, made when it is needed."""
-        if self._resolver is None:
-            self._resolver = client.Resolver(
-                resolv="/etc/resolv.conf", timeout=QUERY_TIMEOUTS, reactor=self._reactor
-            )
-        return self._resolver
 
-    async def _records(self, lookup: Any, name: str, kind: int) -> list[Any]:
-        """Ask for records of one type; give those of it."""
-        answers, _, _ = await lookup(name, timeout=QUERY_TIMEOUTS)
-        return [record for record in answers if record.type == kind]
+def _rank(service: Service) -> tuple[int, int, str, int]:
+    """Put those that are wanted most first."""
+    return service.priority, -service.weight, service.target, service.port
 
-    def close(self) -> None:
-        """Leave what is under way to its deadlines."""
 
-    def addresses(self, name: str) -> defer.Deferred[Answer]:
-        """Look up the addresses of a name."""
-        return defer.ensureDeferred(self._addresses(name))
-
-    async def _addresses(self, name: str) -> Answer:
-        for lookup, kind in (
-            (self._dns.lookupAddress, dns.A),
-            (self._dns.lookupIPV6Address, dns.AAAA),
-        ):
-            try:
-                records = await self._records(lookup, name, kind)
-            except (DomainError, defer.TimeoutError, OSError):
-                # The other family, or the system, may know it.
-                continue
-            if records:
-                # Not both: they would be the same machines a second time.
-                family = AF_INET if kind == dns.A else AF_INET6
-                return Answer(
-                    tuple(inet_ntop(family, each.payload.address) for each in records),
-                    ttl=float(min(each.ttl for each in records)),
-                )
-        return Answer(tuple(await self._by_system(name)))
-
-    def _by_system(self, name: str) -> defer.Deferred[list[str]]:
-        """Ask the system's resolver."""
-        result: defer.Deferred[list[str]] = defer.Deferred()
-
-        def done(found: list[str]) -> None:
-            if found:
-                result.callback(found)
-            else:
-                result.errback(DNSLookupError(f"{name} has no address"))
-
-        self._reactor.nameResolver.resolveHostName(_Receiver(done), name)
-        return result
-
-    def services(self, name: str) -> defer.Deferred[Answer]:
-        """Look up the SRV records of a name."""
-        return defer.ensureDeferred(self._services(name))
-
-    async def _services(self, name: str) -> Answer:
-        records = await self._records(self._dns.lookupService, name, dns.SRV)
-        services = [
-            SrvRecord(
-                payload.target.name.decode("ascii", "replace"),
-                payload.port,
-                payload.priority,
-                payload.weight,
-            )
-            for payload in (record.payload for record in records)
-            if payload.target.name not in (b"", b".")  # RFC 2782: not available
-        ]
-        if not services:
-            raise DNSLookupError(f"{name} has no SRV record")
-        return Answer(
-            services=tuple(services), ttl=float(min(record.ttl for record in records))
-        )
+def _targets_of(services: Sequence[Service]) -> list[str]:
+    """Give each target once."""
+    return list(dict.fromkeys(service.target for service in services))
 
 
 class Resolving:
@@ -220,13 +107,14 @@ class Resolving:
         self,
         spec: BackendSpec,
         lookup: Lookup,
-        found: Callable[[BackendSpec, list[Resolved]], object],
+        found: Callable[[BackendSpec, list[Resolved], int], object],
         clock: Any,
     ) -> None:
         """
         @param spec: The backend, by name or SRV name.
         @param lookup: The resolver.
-        @param found: Called with all its addresses, each time.
+        @param found: Called with all its addresses, each time, and with how many
+            targets were too many to be looked up.
         @param clock: The reactor (L{twisted.internet.interfaces.IReactorTime}).
         """
         self.spec = spec
@@ -235,7 +123,8 @@ class Resolving:
         self._clock = clock
         self._call: Any = None
         self._running: defer.Deferred[Any] | None = None
-        self._failing = False
+        self._failing = ""
+        self._known: dict[str, tuple[str, ...]] = {}
 
     def start(self) -> None:
         """Look up now, and again when what was found expires."""
@@ -255,52 +144,99 @@ class Resolving:
         if running is not None:
             running.cancel()
 
-    async def _resolve(self) -> tuple[list[Resolved], float]:
+    async def _resolve(self) -> _Outcome:
         """Find all addresses, and for how long they count."""
         spec = self.spec
         if spec.kind is BackendKind.NAME:
             answer = await self._lookup.addresses(spec.host)
-            return [Resolved(host, spec.port) for host in answer.addresses], answer.ttl
+            resolved = [Resolved(host, spec.port) for host in answer.addresses]
+            return _Outcome(resolved, answer.ttl)
         answer = await self._lookup.services(spec.host)
-        ttl = answer.ttl
-        resolved = []
-        for record, weight, backup in scale_srv(answer.services):
-            if is_address(record.target):
-                hosts: tuple[str, ...] = (record.target,)
-            else:
-                target = await self._lookup.addresses(record.target)
-                hosts, ttl = target.addresses, min(ttl, target.ttl)
-            resolved += [Resolved(host, record.port, weight, backup) for host in hosts]
-        return resolved, ttl
+        # In an order of our own: of too many the same ones are taken each time.
+        services = sorted(answer.services, key=_rank)
+        outcome = await self._targets(services[:MAX_ADDRESSES], answer.ttl)
+        return replace(outcome, left_out=len(services[MAX_ADDRESSES:]))
 
-    def _succeeded(self, result: tuple[list[Resolved], float]) -> None:
-        resolved, ttl = result
+    async def _targets(self, services: Sequence[Service], ttl: float) -> _Outcome:
+        """
+        Find the addresses of all targets, at once: one that is silent, or is none, is
+        not to keep the others away.
+
+        @raise Exception: No address of any of them is known.
+        """
+        names = [name for name in _targets_of(services) if not is_address(name)]
+        found = await defer.gatherResults(
+            [defer.ensureDeferred(self._target(name)) for name in names]
+        )
+        errors = [each for each in found if isinstance(each, Exception)]
+        known = dict(self._known)
+        for name, each in zip(names, found, strict=True):
+            if not isinstance(each, Exception):
+                known[name] = each.addresses
+                ttl = min(ttl, each.ttl)
+        self._known = {name: known[name] for name in names if name in known}
+        resolved: dict[tuple[str, int], Resolved] = {}
+        for record, weight, backup in scale_srv(services):
+            literal = (record.target,) if is_address(record.target) else ()
+            for host in literal or self._known.get(record.target, ()):
+                # What is a backup, too, is none.
+                resolved.setdefault(
+                    (host, record.port), Resolved(host, record.port, weight, backup)
+                )
+        if errors and not resolved:
+            raise errors[0]
+        if errors:
+            ttl = min(ttl, RETRY)
+        return _Outcome(list(resolved.values()), ttl, errors=tuple(errors))
+
+    async def _target(self, name: str) -> Found | Exception:
+        """Look up a target; give the error if that fails, or takes too long."""
+        try:
+            return await self._lookup.addresses(name)
+        except defer.CancelledError:
+            return defer.TimeoutError(f"{name} has taken too long")
+        except Exception as error:
+            return error
+
+    def _succeeded(self, outcome: _Outcome) -> None:
         if self._running is None:
             return
         self._running = None
-        if self._failing:
-            self._failing = False
+        errors = outcome.errors
+        if errors:
+            self._fails(
+                f"has targets that cannot be looked up ({len(errors)}), what is known"
+                " of them stays",
+                errors[0],
+            )
+        elif self._failing:
+            self._failing = ""
             self._log.info(
                 "backend {backend} is found again",
                 backend=self.spec.name,
                 event="backend-found",
             )
-        self._again(min(max(ttl, LEAST_TTL), MOST_TTL))
-        self._found(self.spec, resolved)
+        self._again(min(max(outcome.ttl, LEAST_TTL), MOST_TTL))
+        self._found(self.spec, outcome.resolved, outcome.left_out)
 
     def _failed(self, failure: Any) -> None:
         if self._running is None:
             return  # it was stopped
         self._running = None
-        if not self._failing:
-            self._failing = True
+        self._fails("cannot be looked up, its addresses stay", failure.value)
+        self._again(RETRY)
+
+    def _fails(self, problem: str, error: BaseException) -> None:
+        """Say what cannot be looked up, unless that has been said."""
+        if problem != self._failing:
+            self._failing = problem
             self._log.warn(
-                "backend {backend} cannot be looked up, its addresses stay: {error}",
+                "backend {backend} {problem}: {error}",
                 backend=self.spec.name,
-                error=escape(failure.getErrorMessage()[:200]),
+                problem=problem,
+                error=escape(str(error)[:200]) or type(error).__name__,
                 event="backend-lookup-failed",
             )
-        self._again(RETRY)
 
     def _mistaken(self, failure: Any) -> None:
         """The mistake is ours: say so; the next lookup is planned already."""

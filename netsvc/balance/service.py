@@ -15,7 +15,7 @@ from twisted.logger import Logger
 
 from netsvc.balance import reloading, reporting
 from netsvc.balance.backend import Backend
-from netsvc.balance.backend_tls import backend_layers
+from netsvc.balance.backend_tls import BadNameError, backend_layers
 from netsvc.balance.backends import BackendSpec
 from netsvc.balance.certificates import CertificateError
 from netsvc.balance.checking import make_check
@@ -29,15 +29,16 @@ from netsvc.balance.listening import DoorListeners
 from netsvc.balance.pools import Route, make_pool, routed
 from netsvc.balance.preface import Prefaces
 from netsvc.balance.reloading import reason
-from netsvc.balance.resolving import Lookup, SystemLookup
+from netsvc.balance.resolving import Lookup
+from netsvc.balance.room import find_room
 from netsvc.balance.routes import Routes
 from netsvc.balance.sessions import Sessions, SessionTimeouts
 from netsvc.balance.settings import BalanceSettings
+from netsvc.balance.system_lookup import SystemLookup
 from netsvc.balance.tls import LayerFactory
 from netsvc.balance.udp import UDPEntrance
 from netsvc.balance.upstream import Upstream
 from netsvc.balance.watch import Watch
-from netsvc.daemon.descriptors import connection_limit
 from netsvc.daemon.lifecycle import refuse
 from netsvc.daemon.limits import ConnectionLimits, RateTable, changed_table
 from netsvc.daemon.report import ServiceReport
@@ -53,10 +54,6 @@ UDP_SWEEP = 0.5
 #: Seconds for which clients wait in the kernel, at start, for the first checks.
 FIRST_CHECKS = 1.0
 
-#: Each client has a connection, and one to its backend.
-_DESCRIPTORS_EACH = 2
-
-
 _NOTHING_MOVED = {"sessions": 0, "bytes-in": 0, "bytes-out": 0}
 
 
@@ -66,6 +63,7 @@ class BalanceService(Service):
 
     @ivar settings: What it goes by.
     @ivar reactor: The multiplexer.
+    @ivar room: How many sessions there is room for.
     @ivar door: What its entrances have in common.
     @ivar listeners: Binds them.
     @ivar check: What is asked of backends.
@@ -89,12 +87,15 @@ class BalanceService(Service):
         @param settings: What is asked for.
         @param reactor: The reactor.
         @param lookup: Finds backends by name; by default the system's way.
-        @raise SystemExit: If the certificates for backends cannot be read.
+        @raise SystemExit: If the certificates for backends cannot be read, or none can
+            have the name of one.
         """
         self.settings = settings
         self.reactor = mux = multiplexed(reactor)
         try:
             tls = backend_layers(settings.specs, settings.backend_ca, mux)
+        except BadNameError as error:
+            refuse(f"{NAME}: --backend: {error}")
         except (CertificateError, OSError) as error:
             refuse(f"{NAME}: --backend-ca: {reason(error)}")
         routes = Routes(
@@ -172,13 +173,11 @@ class BalanceService(Service):
     def use_limits(self, door: Door) -> None:
         """Go by the limits and timeouts of the settings."""
         settings = self.settings
-        limit = connection_limit(
-            settings.max_connections,
-            _DESCRIPTORS_EACH,
-            settings.udp_sessions if settings.listens_on_udp else 0,
-        )
+        self.room = find_room(settings)
         door.sessions.limits.change(
-            limit, settings.max_connections_per_source, settings.connection_rate
+            self.room.connections,
+            settings.max_connections_per_source,
+            settings.connection_rate,
         )
         door.sessions.change(
             SessionTimeouts(
@@ -210,7 +209,7 @@ class BalanceService(Service):
             self.reactor,
             acl=self.door.acl,
             rate=None if settings.udp_rate is None else RateTable(settings.udp_rate),
-            max_sessions=settings.udp_sessions,
+            max_sessions=self.room.udp_sessions,
             idle=settings.udp_timeout,
             responses=settings.udp_responses,
         )
@@ -254,8 +253,29 @@ class BalanceService(Service):
         if self._control is not None:
             self._control.open()
         self.door.sessions.start()
+        self._tell_limits()
         self.sweep_datagrams()
         self._hold_until_checked()
+
+    def _tell_limits(self) -> None:
+        """Say if there is room for less than was asked for."""
+        settings, room = self.settings, self.room
+        if room.connections < settings.max_connections:
+            self._log.warn(
+                "{service} takes {limit} connections: the system allows no more"
+                " open files (ulimit -Hn)",
+                service=NAME,
+                limit=room.connections,
+                event="limit-lowered",
+            )
+        if room.udp_sessions < settings.udp_sessions:
+            self._log.warn(
+                "{service} takes {limit} UDP sessions: the system allows no more"
+                " open files (ulimit -Hn)",
+                service=NAME,
+                limit=room.udp_sessions,
+                event="limit-lowered",
+            )
 
     def _hold_until_checked(self) -> None:
         """Begin to check; let clients wait for that, for a moment, in the kernel."""

@@ -153,10 +153,13 @@ class Watch:
             if checker is not None:
                 checker.stop()
 
-    def _found(self, spec: BackendSpec, resolved: list[Resolved]) -> None:
+    def _found(
+        self, spec: BackendSpec, resolved: list[Resolved], left_out: int = 0
+    ) -> None:
         """A name has been looked up."""
         self._unresolved.discard(spec)
-        update = self.upstream.pool.update(spec, resolved, self._clock.seconds())
+        now = self._clock.seconds()
+        update = self.upstream.pool.update(spec, resolved, now, left_out)
         if update.added or update.removed:
             number = len(self.upstream.pool.find(spec.name))
             self._log.info(

@@ -18,6 +18,7 @@ from __future__ import annotations
 import base64
 import binascii
 import ipaddress
+import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from urllib.parse import parse_qsl, urlsplit
@@ -43,6 +44,11 @@ PRESETS = {
     "kt": ("168.126.63.1", "168.126.63.2"),
     "google": ("8.8.8.8", "8.8.4.4"),
 }
+
+_LABEL = "[a-zA-Z0-9](?:[a-zA-Z0-9-]*[a-zA-Z0-9])?"
+
+#: A name in ASCII that a certificate can have (RFC 1123 section 2.1).
+_NAME = re.compile(rf"{_LABEL}(?:\.{_LABEL})*\.?")
 
 #: The name of the servers that the system uses.
 SYSTEM = "system"
@@ -132,7 +138,10 @@ def parse_server(text: str) -> Server:
         return Server(transport, host, port)
     host, name = _host_and_name(host, parts.fragment, text)
     path = (parts.path if parts.path not in ("", "/") else PATH) * (transport == HTTPS)
-    return Server(transport, host, port, name, path, _pins(parts.query, text))
+    pins = _pins(parts.query, text)
+    if not pins and name.isascii() and not (is_address(name) or _NAME.fullmatch(name)):
+        raise InvalidName(f"{text!r}: no certificate can have the name {name!r}")
+    return Server(transport, host, port, name, path, pins)
 
 
 def _host_and_name(host: str, other: str, text: str) -> tuple[str, str]:
@@ -180,9 +189,18 @@ def _host_and_port(text: str, default: int) -> tuple[str, int]:
         digits = rest[1:]
         good = good and rest[0] == ":" and digits.isascii() and digits.isdigit()
         port = int(digits) if good and len(digits) <= 5 else 0
+    good = good and (is_address(host) or _is_name(host))
     if not good or not 0 < port < 65536 or _is_like_an_address(host):
         raise InvalidName(f"{text!r} is no server")
     return host, port
+
+
+def _is_name(host: str) -> bool:
+    """Tell whether the system can be asked for a name: its labels are not too long."""
+    try:
+        return len(host.encode("idna")) < 254
+    except UnicodeError:
+        return False
 
 
 def _is_like_an_address(host: str) -> bool:

@@ -26,7 +26,7 @@ from twisted.internet.ssl import (
 from twisted.protocols.tls import TLSMemoryBIOFactory
 from zope.interface import implementer
 
-from netsvc.dns.errors import DNSError
+from netsvc.dns.errors import DNSError, InvalidName
 from netsvc.dns.servers import Server, is_address
 
 
@@ -115,13 +115,20 @@ class TLSClient:
         @param server: Its C{name} is verified, or its C{pins}.
         @param trust: See L{trust_root}; not used where there are pins.
         @param alpn: The protocol to agree on: C{b"dot"} or C{b"h2"}.
+        @raise InvalidName: No certificate can have its C{name}.
         """
         self.server = server
-        self._creator: Any = (
-            _Pinned(server, alpn)
-            if server.pins
-            else optionsForClientTLS(server.name, trust, acceptableProtocols=[alpn])
-        )
+        self._creator: Any
+        try:
+            self._creator = (
+                _Pinned(server, alpn)
+                if server.pins
+                else optionsForClientTLS(server.name, trust, acceptableProtocols=[alpn])
+            )
+        except UnicodeError:
+            raise InvalidName(
+                f"{server}: no certificate can have the name {server.name!r}"
+            ) from None
 
     def wrap(self, protocol: Any) -> Any:
         """Put TLS below a protocol."""

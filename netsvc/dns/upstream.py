@@ -147,7 +147,8 @@ def make_upstream(sources: Sources, settings: DNSSettings, reactor: Any) -> Upst
             ResolverSettings(total=sources.timeout, authorities=settings.upstream_ca),
         )
     except DNSError as error:
-        raise ReloadError("upstream_ca", str(error)) from None
+        key = "upstream" if isinstance(error, InvalidName) else "upstream_ca"
+        raise ReloadError(key, str(error)) from None
     if anchors is None:
         return Upstream(sources, resolver)
     from netsvc.dns.validated import ValidatedAsks

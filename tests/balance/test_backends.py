@@ -192,6 +192,10 @@ class OptionTests(SynchronousTestCase):
         self.assertEqual(parse_backend("web:443,tls").server_name, "web")
         spec = parse_backend("10.0.0.1:443,tls,tls-name=web")
         self.assertEqual(spec.server_name, "web")
+        # Of SRV records it is the domain, which nobody can forge (RFC 9525).
+        spec = parse_backend("srv:_https._tcp.a.test,tls")
+        self.assertEqual(spec.server_name, "a.test")
+        self.assertEqual(parse_backend("srv:_a,tls").server_name, "_a")
 
     def test_bounds(self) -> None:
         """A weight is within 0 and 256; a limit of 0 means none."""

@@ -239,6 +239,8 @@ class UpdateTests(MembersTestCase):
         self.assertEqual(set(members.backends), set(before))
         members.update(WEB, many[:2], 2.0)
         self.assertEqual(members.addresses_left_out, 0)
+        # Some may have been left out before.
+        self.assertEqual(members.update(WEB, [], 3.0, 7).left_out, 7)
 
     def test_too_many_in_all(self) -> None:
         """No more than so many backends are in a pool, names included."""

@@ -163,6 +163,7 @@ class ReloadTests(ServiceCase):
         )
         only = "10.0.0.4:80,sni=b.example"
         self.assertEqual(self.refused(only, listen=["udp:8"]), ["backend"])
+        self.assertEqual(self.refused("a_b.test:80,tls"), ["backend"])
         self.assertEqual(self.refused(control="control.sock"), ["control"])
         self.assertEqual(self.refused(listen=["ssl:9:privateKey=none"]), ["listen"])
         self.assertEqual(self.names(), ["one"])

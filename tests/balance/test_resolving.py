@@ -5,20 +5,18 @@ from __future__ import annotations
 from typing import Any
 
 from twisted.internet import defer
-from twisted.internet.address import IPv4Address
 from twisted.internet.task import Clock
-from twisted.names import dns
 from twisted.names.error import DNSNameError
 from twisted.trial.unittest import SynchronousTestCase
 
-from netsvc.balance.backends import Resolved, SrvRecord, parse_backend
-from netsvc.balance.resolving import (
-    LOOKUP_TIMEOUT,
-    RETRY,
-    Answer,
-    Resolving,
-    SystemLookup,
+from netsvc.balance.backends import (
+    MAX_ADDRESSES,
+    Resolved,
+    SrvRecord,
+    parse_backend,
 )
+from netsvc.balance.resolving import LOOKUP_TIMEOUT, RETRY, Resolving
+from netsvc.balance.system_lookup import Answer
 
 
 class FakeLookup:
@@ -51,13 +49,25 @@ class ResolvingTests(SynchronousTestCase):
         self.clock = Clock()
         self.lookup = FakeLookup()
         self.found: list[list[Resolved]] = []
+        self.left_out = 0
         self.resolving = Resolving(
             parse_backend(text),
             self.lookup,
-            lambda spec, resolved: self.found.append(resolved),
+            self.take,
             self.clock,
         )
         self.resolving.start()
+
+    def take(self, spec: Any, resolved: list[Resolved], left_out: int) -> None:
+        """Take what is found."""
+        self.found.append(resolved)
+        self.left_out = left_out
+
+    def services(self, *records: SrvRecord) -> list[str]:
+        """Answer the newest question with records; give the targets asked for."""
+        before = len(self.lookup.asked)
+        self.lookup.asked[-1][1].callback(Answer(services=records, ttl=60))
+        return [name for name, _ in self.lookup.asked[before:]]
 
     def answer(self, *hosts: str, ttl: float = 60) -> None:
         """Answer the newest question with addresses."""
@@ -118,6 +128,81 @@ class ResolvingTests(SynchronousTestCase):
         self.clock.advance(5)
         self.assertEqual(len(self.lookup.asked), 3)
 
+    def test_srv_target_fails(self) -> None:
+        """A target that is none keeps no other away, and is asked for again soon."""
+        self.make("srv:_http._tcp.a.test")
+        records = [SrvRecord(f"{name}.test", 80, 0, 1) for name in ("one", "two")]
+        for again in range(2):
+            asked = self.services(*records)
+            self.assertEqual(asked, ["one.test", "two.test"])
+            self.lookup.asked[-2][1].errback(DNSNameError("one.test"))
+            self.answer("10.0.0.2")
+            self.assertEqual(self.found[again], [Resolved("10.0.0.2", 80, 1, False)])
+            self.clock.advance(RETRY)
+        self.services(*records)
+        self.lookup.asked[-2][1].callback(Answer(("10.0.0.1",), ttl=60))
+        self.answer("10.0.0.2")
+        self.assertEqual(
+            [each.host for each in self.found[2]], ["10.0.0.1", "10.0.0.2"]
+        )
+        self.clock.advance(60)
+        self.services(*records)
+        # What was known of a target stays.
+        self.lookup.asked[-2][1].errback(DNSNameError("one.test"))
+        self.answer("10.0.0.3")
+        self.assertEqual(
+            [each.host for each in self.found[3]], ["10.0.0.1", "10.0.0.3"]
+        )
+
+    def test_srv_target_silent(self) -> None:
+        """A target that is silent keeps no other away."""
+        self.make("srv:_http._tcp.a.test")
+        self.services(*(SrvRecord(f"{name}.test", 80, 0, 1) for name in ("one", "two")))
+        self.answer("10.0.0.2")
+        self.clock.advance(LOOKUP_TIMEOUT)
+        self.assertEqual(self.found, [[Resolved("10.0.0.2", 80, 1, False)]])
+        self.clock.advance(RETRY)
+        self.assertEqual(self.lookup.asked[-1][0], "_http._tcp.a.test")
+
+    def test_srv_all_targets_fail(self) -> None:
+        """Without any target that has an address the lookup has failed."""
+        self.make("srv:_http._tcp.a.test")
+        self.services(SrvRecord("one.test", 80, 0, 1))
+        self.lookup.asked[-1][1].errback(DNSNameError("one.test"))
+        self.assertEqual(self.found, [])
+        self.clock.advance(RETRY)
+        self.assertEqual(len(self.lookup.asked), 3)
+
+    def test_srv_twice(self) -> None:
+        """A target with several records is asked for once; what is primary is so."""
+        self.make("srv:_http._tcp.a.test")
+        asked = self.services(
+            SrvRecord("one.test", 80, 5, 9),
+            SrvRecord("one.test", 80, 1, 9),
+            SrvRecord("one.test", 81, 1, 9),
+        )
+        self.assertEqual(asked, ["one.test"])
+        self.answer("10.0.0.1")
+        self.assertEqual(
+            [(each.port, each.backup) for each in self.found[0]],
+            [(80, False), (81, False)],
+        )
+
+    def test_srv_too_many(self) -> None:
+        """Of too many targets the same ones are asked for, in whatever order."""
+        records = [SrvRecord(f"t{i}.test", 80, i % 2, i) for i in range(3000)]
+        self.make("srv:_http._tcp.a.test")
+        first = self.services(*records)
+        self.assertEqual(len(first), MAX_ADDRESSES)
+        self.assertEqual(first[0], "t2998.test")
+        for number, (_, asked) in enumerate(self.lookup.asked[1:]):
+            asked.callback(Answer((f"10.0.0.{number}",), ttl=60))
+        self.assertEqual(len(self.found[0]), MAX_ADDRESSES)
+        self.assertEqual(self.left_out, 3000 - MAX_ADDRESSES)
+        self.clock.advance(60)
+        self.assertEqual(self.services(*reversed(records)), first)
+        self.resolving.stop()
+
     def test_stop(self) -> None:
         """After a stop nothing is left."""
         self.make()
@@ -139,117 +224,8 @@ class ResolvingTests(SynchronousTestCase):
     def test_mistake(self) -> None:
         """A mistake of ours is logged, and it goes on."""
         self.make()
-        self.resolving._found = lambda spec, resolved: 1 / 0
+        self.resolving._found = lambda spec, resolved, left_out: 1 / 0
         self.answer("10.0.0.1")
         self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
         self.clock.advance(60)
         self.assertEqual(len(self.lookup.asked), 2)
-
-
-def record(payload: Any, ttl: int = 60) -> dns.RRHeader:
-    """Make a record."""
-    return dns.RRHeader(b"a.test", payload.TYPE, dns.IN, ttl, payload)
-
-
-class FakeResolver:
-    """A DNS client with fixed answers."""
-
-    def __init__(self, **answers: Any) -> None:
-        """Take them, by type."""
-        self.answers = answers
-
-    def _give(self, kind: str) -> Any:
-        found = self.answers.get(kind)
-        if isinstance(found, Exception):
-            return defer.fail(found)
-        return defer.succeed((found or [], [], []))
-
-    def lookupAddress(self, name: str, timeout: Any) -> Any:
-        """Look up A."""
-        return self._give("a")
-
-    def lookupIPV6Address(self, name: str, timeout: Any) -> Any:
-        """Look up AAAA."""
-        return self._give("aaaa")
-
-    def lookupService(self, name: str, timeout: Any) -> Any:
-        """Look up SRV."""
-        return self._give("srv")
-
-
-class FakeSystem:
-    """The system's resolver."""
-
-    def __init__(self, *hosts: str) -> None:
-        """Take what it knows."""
-        self.hosts = hosts
-        self.nameResolver = self
-
-    def resolveHostName(self, receiver: Any, name: str) -> None:
-        """Answer."""
-        receiver.resolutionBegan(None)
-        for host in self.hosts:
-            receiver.addressResolved(IPv4Address("TCP", host, 0))
-        receiver.addressResolved(object())
-        receiver.resolutionComplete()
-
-
-class SystemLookupTests(SynchronousTestCase):
-    """The DNS is asked, and then the system."""
-
-    def look(self, system: FakeSystem | None = None, **answers: Any) -> Answer:
-        """Look up a name."""
-        lookup = SystemLookup(system or FakeSystem(), FakeResolver(**answers))
-        return self.successResultOf(lookup.addresses("a.test"))
-
-    def test_v4(self) -> None:
-        """IPv4 addresses count, with their shortest time; CNAMEs are passed over."""
-        cname = record(dns.Record_CNAME(b"b.test"))
-        found = self.look(
-            a=[
-                cname,
-                record(dns.Record_A("10.0.0.1")),
-                record(dns.Record_A("10.0.0.2"), 9),
-            ]
-        )
-        self.assertEqual(found, Answer(("10.0.0.1", "10.0.0.2"), ttl=9))
-
-    def test_v6(self) -> None:
-        """Where there is none, IPv6 ones."""
-        found = self.look(aaaa=[record(dns.Record_AAAA("2001:db8::1"))])
-        self.assertEqual(found.addresses, ("2001:db8::1",))
-
-    def test_system(self) -> None:
-        """Where the DNS knows nothing, the system is asked."""
-        found = self.look(
-            FakeSystem("127.0.0.1", "127.0.0.1"),
-            a=DNSNameError("a.test"),
-            aaaa=defer.TimeoutError(),
-        )
-        self.assertEqual(found.addresses, ("127.0.0.1",))
-
-    def test_nobody(self) -> None:
-        """A name that nobody knows is an error."""
-        lookup = SystemLookup(FakeSystem(), FakeResolver())
-        self.failureResultOf(lookup.addresses("a.test"))
-
-    def test_services(self) -> None:
-        """SRV records are given; those that mean 'not here' are not."""
-        resolver = FakeResolver(
-            srv=[
-                record(dns.Record_SRV(1, 2, 80, b"one.test")),
-                record(dns.Record_SRV(1, 2, 80, b"."), 9),
-            ]
-        )
-        lookup = SystemLookup(FakeSystem(), resolver)
-        found = self.successResultOf(lookup.services("_http._tcp.a.test"))
-        self.assertEqual(
-            found, Answer(services=(SrvRecord("one.test", 80, 1, 2),), ttl=9)
-        )
-        lookup = SystemLookup(FakeSystem(), FakeResolver())
-        self.failureResultOf(lookup.services("_http._tcp.a.test"))
-
-    def test_default_client(self) -> None:
-        """By default the servers of the system are asked."""
-        lookup = SystemLookup(Clock())
-        self.assertIs(lookup._dns, lookup._dns)

@@ -5,10 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 from twisted.internet.address import IPv4Address
+from twisted.logger import capturedLogs, formatEvent
 from twisted.trial.unittest import SynchronousTestCase
 
 from netsvc.balance import service as service_module
 from netsvc.balance.entrance import Entrance
+from netsvc.balance.room import find_room
 from netsvc.balance.service import FIRST_CHECKS, BalanceService
 from netsvc.balance.settings import BalanceSettings
 from netsvc.balance.udp import UDPEntrance
@@ -18,16 +20,28 @@ from tests.daemon.service_fakes import FakeMultiplexer
 
 ONE = "10.0.0.1:80,name=one"
 
+_LOWERED = "limit-lowered"
+
 
 class ServiceCase(SynchronousTestCase):
-    """A balancer whose ports and backends the test plays."""
+    """
+    A balancer whose ports and backends the test plays.
+
+    @ivar descriptors: How many there are.
+    """
+
+    descriptors = 60_000
 
     def make(self, *backends: str, **values: Any) -> None:
         """Make a service."""
         self.mux = FakeMultiplexer()
         self.network = Network()
         self.patch(service_module, "multiplexed", lambda reactor: reactor)
-        self.patch(service_module, "connection_limit", lambda *limits: 100)
+        self.patch(
+            service_module,
+            "find_room",
+            lambda settings: find_room(settings, lambda wanted: self.descriptors),
+        )
         import netsvc.daemon.listeners as listeners
 
         self.patch(listeners, "multiplexed", lambda reactor: reactor)
@@ -71,6 +85,26 @@ class ServiceTests(ServiceCase):
         self.assertEqual(counted["refused-denied"], 1)
         near.reset()
         far.end()
+        self.stop()
+
+    def test_few_descriptors(self) -> None:
+        """Who has too few descriptors is told so, and UDP does not take them all."""
+        self.descriptors = 3000
+        self.make(listen=("tcp:8000", "udp:53"))
+        with capturedLogs() as logged:
+            self.start()
+        self.assertEqual(self.service.door.sessions.limits.max_connections, 1000)
+        self.assertEqual(self.service.datagrams[0]._max_sessions, 1000)
+        told = [
+            formatEvent(each) or "" for each in logged if each.get("event") == _LOWERED
+        ]
+        self.assertEqual(
+            [text.partition(":")[0] for text in told],
+            [
+                "netsvc-balance takes 1000 connections",
+                "netsvc-balance takes 1000 UDP sessions",
+            ],
+        )
         self.stop()
 
     def test_held_until_checked(self) -> None:
@@ -136,6 +170,12 @@ class ServiceTests(ServiceCase):
         self.assertIn("--backend-ca: No such file", str(error))
         error = self.assertRaises(SystemExit, self.make, backend_ca="/dev/null")
         self.assertIn("no certificate", str(error))
+        error = self.assertRaises(SystemExit, self.make, "a_b.test:443,tls")
+        self.assertEqual(
+            str(error),
+            "netsvc-balance: --backend: 'a_b.test:443,tls': no certificate can have the"
+            " name 'a_b.test'; give another one, tls-name=NAME",
+        )
         self.make(listen=("ssl:443:privateKey=nowhere.pem",))
         error = self.assertRaises(SystemExit, self.start)
         self.assertIn("nowhere.pem", str(error))

@@ -19,7 +19,7 @@ from netsvc.balance.backend import Backend, Failure, HealthRules
 from netsvc.balance.backends import parse_backend
 from netsvc.balance.control_wire import ControlError
 from netsvc.balance.controlled import ControlledPools
-from netsvc.balance.resolving import Answer
+from netsvc.balance.system_lookup import Answer
 from netsvc.balance.upstream import kind_of
 from netsvc.balance.watch import Watch
 from tests.balance.session_fakes import Table

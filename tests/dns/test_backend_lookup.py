@@ -11,6 +11,7 @@ from twisted.internet.defer import Deferred, fail, succeed
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
+from netsvc.dns import bootstrap
 from netsvc.dns.backend_lookup import (
     HOSTS_TTL,
     BackendLookup,
@@ -242,6 +243,7 @@ class BackendLookupTests(SynchronousTestCase):
             self.assertEqual([each.host for each in made._servers], hosts)
         with self.assertRaises(InvalidName):
             make_lookup(["nonsense://x"], reactor, self.conf)
+        self.patch(bootstrap, "_look_up", lambda server: OSError("no address"))
         with self.assertRaises(NoServers):
-            make_lookup(["192.0.2.1", f"{'a' * 64}.test"], reactor, self.conf)
+            make_lookup(["192.0.2.1", "dns.test"], reactor, self.conf)
         self.assertTrue(os.path.exists(self.conf))

@@ -94,6 +94,12 @@ class ServerTests(SynchronousTestCase):
             "tls://192.0.2.1?pin=!",
             "tls://192.0.2.1?x=y",
             "https://[x/",
+            "a..test",
+            f"{'a' * 64}.test",
+            ".".join(["a" * 60] * 5),
+            "tls://a_b.test",
+            "tls://192.0.2.1#a_b",
+            "https://-a.test/",
         ):
             self.assertRaises(InvalidName, parse_server, text)
 

@@ -177,6 +177,11 @@ class UpstreamTests(ServiceCase):
             text = self.refused(upstream=[server], upstream_ca=path)
             self.assertIn("--upstream-ca", text)
 
+    def test_certificate_name(self) -> None:
+        """And a server with a name that no certificate can have."""
+        text = self.refused(upstream=["tls://192.0.2.1#xn--a"])
+        self.assertIn("--upstream: tls://192.0.2.1#xn--a: no certificate can", text)
+
     def test_anchors(self) -> None:
         """Trust anchors are the root's, or those of a file."""
         self.started(dnssec=True)

@@ -136,18 +136,27 @@ class DNSPeer:
         """
         folder = folder / program
         folder.mkdir()
-        self.plain, self.tls, self.https = free_ports(3)
         pem = authority.issue(HOST, f"{program}.pem")
         self.pin = pin_of(pem)
-        zone = folder / "zone.test.zone"
-        write_zone(zone)
+        write_zone(folder / "zone.test.zone")
+        try:
+            self._start(program, folder, pem, upstream, PATIENCE / 2)
+        except AssertionError:
+            # Somebody else may have taken one of its ports meanwhile.
+            self._start(program, folder, pem, upstream, PATIENCE)
+
+    def _start(
+        self, program: str, folder: Path, pem: Path, upstream: int, patience: float
+    ) -> None:
+        """Start it on ports that are free now."""
+        self.plain, self.tls, self.https = free_ports(3)
         template = {"named": _NAMED, "nsd": _NSD, "unbound": _UNBOUND}[program]
         conf = folder / f"{program}.conf"
         conf.write_text(
             template.format(
                 folder=folder,
                 pem=pem,
-                zone=zone,
+                zone=folder / "zone.test.zone",
                 plain=self.plain,
                 tls=self.tls,
                 https=self.https,
@@ -161,8 +170,12 @@ class DNSPeer:
         else:
             ports.append(self.https)
         self._peer = Peer(folder, [program, foreground, "-c", str(conf)], ports)
-        # They listen before they have read the zone.
-        until(self._answers, f"{program} answers", PATIENCE)
+        try:
+            # They listen before they have read the zone.
+            until(self._answers, f"{program} answers", patience)
+        except AssertionError:
+            self.close()
+            raise
 
     def _answers(self) -> bool:
         query = dns.message.make_query("h1.zone.test", "A")

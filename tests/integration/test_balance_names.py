@@ -95,6 +95,10 @@ class NameTests(BalanceCase):
         self.until_found(balancer, "one", "two")
         self.names.records[name, "SRV"] = [f"0 1 {self.two.port} here.zone.test."]
         self.until_found(balancer, "two")
+        self.names.records[name, "SRV"] += ["0 1 1 gone.zone.test."]
+        none = "targets that cannot be looked up (1), what is known of them stays"
+        until(lambda: none in balancer.log(), "the target is told", 10)
+        self.assertEqual(self.found(balancer), {"two"})
         self.names.fails = True
         stay = "cannot be looked up, its addresses stay"
         until(lambda: stay in balancer.log(), "the failure is told", 10)

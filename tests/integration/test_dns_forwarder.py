@@ -61,7 +61,8 @@ CHECKS = (
     ("+bufsize=512 +nocookie +ignore big TXT", ("NOERROR", "qr tc rd ra", "EDNS"), ()),
     ("+noedns +ignore big TXT", ("NOERROR", "qr tc rd ra", "ANSWER: 0"), ("EDNS:",)),
     ("+cookie SOA", ("NOERROR", "(good)"), ()),
-    ("+header-only", ("FORMERR", "QUERY: 0"), ()),
+    ("+header-only +nocookie", ("FORMERR", "QUERY: 0"), ()),
+    ("+header-only +cookie", ("NOERROR", "QUERY: 0", "(good)"), ()),
     ("+norec no.such", ("REFUSED", "EDE: 20"), ()),
 )
 

@@ -17,6 +17,7 @@ from netsvc.dns.codes import (
     CD,
     COOKIE,
     FORMERR,
+    NOERROR,
     NOTIMP,
     OPCODE,
     PADDING,
@@ -132,23 +133,26 @@ def read(data: bytes) -> Request | None:
         return Request(data, refusal=FORMERR)
     question = message.question
     request = Request(data, edns=message.edns)
-    if question is None:
-        request.refusal = FORMERR
-        return request
-    # Nothing stands before its name that a compression pointer could name.
-    request.end = HEADER + len(question.name) + 4
-    request.question = question
+    if question is not None:
+        # Nothing stands before its name that a compression pointer could name.
+        request.end = HEADER + len(question.name) + 4
+        request.question = question
     request.refusal = _refusal(request, question, message)
     return request
 
 
-def _refusal(request: Request, question: Question, message: Message) -> int | None:
+def _refusal(
+    request: Request, question: Question | None, message: Message
+) -> int | None:
     """Choose the response code for a query that is not to be answered."""
     if message.edns is not None and message.edns.version:
         return BADVERS
     cookie = request.cookie
     if message.answer or (cookie is not None and not well_formed(cookie)):
         return FORMERR
+    if question is None:
+        # It may ask for nothing but a cookie (RFC 7873 section 5.4).
+        return FORMERR if cookie is None else NOERROR
     if question.rtype in _TRANSFERS or question.rclass != rrtypes.IN:
         return REFUSED
     if question.rtype in _META:

@@ -144,7 +144,8 @@ def judge(said: Sequence[Said]) -> list[Verdict]:
     Compare.
 
     What most servers say counts as usual, or what DNSSEC has proven if it was asked:
-    no more than a convention where nothing is proven.
+    no more than a convention where nothing is proven. Between two that differ the one
+    that has a public address to give counts.
 
     @return: A verdict for each.
     """
@@ -164,10 +165,19 @@ def _usual(said: Sequence[Said]) -> Result | None:
     ]
     secure = [each for each in results if each[1].security is Security.SECURE]
     chosen = secure or results
-    if not chosen:
-        return None
-    most = Counter(content for content, _ in chosen).most_common(1)[0][0]
-    return next(result for content, result in chosen if content == most)
+    votes = Counter(content for content, _ in chosen)
+    # Of those with as many votes, one that no filter would give: a filter that is
+    # asked first is not to make the others look wrong.
+    return max(
+        (result for _, result in chosen),
+        key=lambda result: (votes[content(result)], _is_open(result)),
+        default=None,
+    )
+
+
+def _is_open(result: Result) -> bool:
+    """Tell whether an answer has data, and addresses that may be a public server's."""
+    return result.exists and not _all_special(result.addresses)
 
 
 def _judge(said: Said, usual: Result | None) -> Verdict:

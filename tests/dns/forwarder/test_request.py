@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from netsvc.dns import rrtypes
-from netsvc.dns.codes import BADVERS, CD, FORMERR, NOTIMP, RCODE, RD, REFUSED
+from netsvc.dns.codes import BADVERS, CD, FORMERR, NOERROR, NOTIMP, RCODE, RD, REFUSED
 from netsvc.dns.forwarder.request import MAX_QUERY, PLAIN_LIMIT, Request, read
 from netsvc.dns.result import Question
 from netsvc.dns.wire import pack_opt, pack_option
@@ -97,6 +97,17 @@ class RequestTests(SynchronousTestCase):
     def test_version(self) -> None:
         """A version of EDNS that is not known is BADVERS."""
         self.assertEqual(self.refusal(query(opt=pack_opt(version=1))), BADVERS)
+
+    def test_no_question(self) -> None:
+        """Without a question it may ask for a cookie (RFC 7873), and nothing else."""
+        header = query()[:4] + b"\0" * 7
+        for opt, expected in (
+            (OPT, FORMERR),
+            (pack_opt(pack_option(10, b"mycookie")), NOERROR),
+            (pack_opt(pack_option(10, b"short")), FORMERR),
+            (OPT[:6] + b"\1" + OPT[7:], BADVERS),
+        ):
+            self.assertEqual(self.refusal(header + b"\1" + opt), expected, opt)
 
     def test_not_served(self) -> None:
         """Zone transfers and other classes are refused, other meta types unknown."""

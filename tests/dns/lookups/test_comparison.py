@@ -113,6 +113,16 @@ class VerdictTests(SynchronousTestCase):
         private = [answer("10.0.0.1"), answer("10.0.0.1"), answer("10.0.0.2")]
         self.assertIs(judge(said(*private))[2].kind, Kind.DIFFERS)
 
+    def test_filter_first(self) -> None:
+        """Of two that differ the filter is the suspect, also if it is asked first."""
+        good = answer("8.8.8.8")
+        for other in (answer("0.0.0.0"), missing()):
+            for order in ((other, good), (good, other)):
+                kinds = dict(zip(order, self.kinds(*order), strict=True))
+                self.assertEqual(kinds, {good: Kind.SAME, other: Kind.FILTERED})
+            # Two are more than one.
+            self.assertIs(self.kinds(good, other, other)[1], Kind.SAME)
+
     def test_rewritten(self) -> None:
         """Addresses where most, or DNSSEC, say that there is no such name."""
         found = judge(said(missing(), missing(), answer("9.9.9.9")))
