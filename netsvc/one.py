@@ -9,14 +9,20 @@ client.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Final
 
+from twisted.internet.protocol import Factory
+
 from netsvc import tables
+from netsvc.daemon.admin.access import read_token
+from netsvc.daemon.binding import Binder, reason
 from netsvc.daemon.configuration import Configuration, Entry, Problem
-from netsvc.daemon.lifecycle import StartError
+from netsvc.daemon.lifecycle import StartError, refuse_all
 from netsvc.daemon.reloading import Running
 from netsvc.daemon.settings import settings_of
+from netsvc.daemon.workers.placement import wishes
+from netsvc.multiplex import multiplexed
 
 #: Keys of C{[daemon]} that count when the process starts, and not again.
 AT_START: Final = ("workers", "admin", "admin_host", "admin_token")
@@ -46,17 +52,78 @@ def make_services(configuration: Configuration, reactor: Any) -> list[Running]:
 
     @raise StartError: Some cannot be made: one line for each, with that of the file.
     """
+    running, problems = _made(configuration, reactor)
+    if problems:
+        refuse_all(map(str, problems))
+    return running
+
+
+def problems(configuration: Configuration, reactor: Any) -> list[Problem]:
+    """
+    Find what is wrong with the files that a configuration names: all that can be known
+    without binding or starting anything.
+
+    @return: What is wrong, in the order of the lines.
+    """
+    found = [*_made(configuration, reactor)[1], *_token(configuration)]
+    return sorted(found, key=lambda each: each.line)
+
+
+def _made(
+    configuration: Configuration, reactor: Any
+) -> tuple[list[Running], list[Problem]]:
+    """Make all services, and give what is wrong with what they are made of."""
     running: list[Running] = []
-    problems: list[str] = []
+    problems = list(_certificates(configuration, reactor))
     # The relay uses the rooms of a chat: it comes after that, and goes before it.
     for entry in sorted(configuration.entries, key=lambda each: each.table == "relay"):
         try:
             running.append(Running(entry, make_service(entry, reactor, running)))
         except StartError as error:
             problems.append(_told(configuration, entry, str(error)))
-    if problems:
-        raise StartError("\n".join(problems))
-    return running
+    return running, sorted(problems, key=lambda each: each.line)
+
+
+def _certificates(configuration: Configuration, reactor: Any) -> Iterator[Problem]:
+    """Find listen strings whose keys and certificates cannot be used."""
+    binder = Binder(multiplexed(reactor))
+    for entry in configuration.entries:
+        for wish in wishes(entry):
+            if wish.listen.transport != "tls":
+                continue
+            try:
+                binder.layered(wish.listen, Factory())
+            except Exception as error:
+                problem = f"{wish.listen}: {reason(wish.listen, error)}"
+                yield configuration.problem(entry, wish.key, problem)
+
+
+def _token(configuration: Configuration) -> Iterator[Problem]:
+    """Find a token for the admin pages that cannot be used."""
+    settings = configuration.daemon
+    if settings.wants_admin and settings.admin_token is not None:
+        try:
+            read_token(settings.admin_token)
+        except ValueError as error:
+            yield configuration.problem(None, "admin_token", str(error))
+
+
+def explain(
+    configuration: Configuration, running: Iterable[Running]
+) -> Callable[[Any, str], str]:
+    """
+    Give what says in which line of the file it is why a service does not start.
+
+    @param running: The services, with what they were made of.
+    """
+
+    def explained(service: Any, problem: str) -> str:
+        found = [each.entry for each in running if each.service is service]
+        if not found or problem.startswith(f"{configuration.file}:"):
+            return problem
+        return str(_told(configuration, found[0], problem))
+
+    return explained
 
 
 def reload_problems(old: Configuration, new: Configuration) -> list[Problem]:
@@ -95,10 +162,11 @@ def _needs(entry: Entry, reactor: Any, running: Iterable[Running]) -> dict[str, 
     return {}
 
 
-def _told(configuration: Configuration, entry: Entry, problem: str) -> str:
+def _told(configuration: Configuration, entry: Entry, problem: str) -> Problem:
     """Say in which line of the file it is what a service has refused."""
     keys = {each.key for each in settings_of(type(entry.settings))}
     match = _REFUSED.fullmatch(problem)
     if match is not None and (key := match[1].replace("-", "_")) in keys:
-        return str(configuration.problem(entry, key, match[2]))
-    return str(configuration.problem(entry, "", problem))
+        return configuration.problem(entry, key, match[2])
+    rest = problem.removeprefix(f"netsvc-{entry.table}: ")
+    return configuration.problem(entry, "", rest)

@@ -124,6 +124,7 @@ def makeService(options: Options, reactor: Any = None) -> Any:
     else:
         measuring = Measuring(reactor)
         running = one.make_services(configuration, reactor)
+        daemon.explain = one.explain(configuration, running)
         services = [measuring, *(each.service for each in running)]
         source = local_source(daemon, measuring.lag)
         daemon.reloader = Reloader(

@@ -61,6 +61,7 @@ def _serve(skt: socket.socket, orders: child.Orders) -> int:
     measuring = Measuring(reactor)
     try:
         running = one.make_services(orders.configuration, reactor)
+        daemon.explain = one.explain(orders.configuration, running)
         for service in [measuring, *(each.service for each in running)]:
             service.setServiceParent(daemon)
         daemon.privilegedStartService()

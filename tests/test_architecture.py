@@ -48,6 +48,7 @@ WITH_LIBRARIES = {
     "netsvc.balance.service",
     "netsvc.balance.session",
     "netsvc.balance.sessions",
+    "netsvc.balance.system_lookup",
     "netsvc.balance.tls",
     "netsvc.balance.tls_listen",
     "netsvc.balance.udp",
@@ -182,6 +183,7 @@ WITH_LIBRARIES = {
     "netsvc.relay.sealing",
     "netsvc.relay.server",
     "netsvc.relay.service",
+    "netsvc.relay.stun_door",
     "netsvc.relay.text_peer",
 }
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 from twisted.application.service import Service
@@ -97,9 +98,50 @@ class OneTests(SynchronousTestCase):
             [
                 "file:1: echo: out of luck",
                 "file:5: chat.motd: cannot read x",
-                "file:6: balance.web: netsvc-balance: --no-such: why",
+                "file:6: balance.web: --no-such: why",
             ],
         )
+
+    def problems(self, text: str) -> list[str]:
+        """Look at the files of a configuration."""
+        found = one.problems(tables.parse(text, "file"), self.reactor)
+        return [str(each) for each in found]
+
+    def test_files(self) -> None:
+        """
+        What is wrong with certificates, with the token, and with what services read
+        is told in the order of the lines.
+        """
+        gone = os.path.abspath(self.mktemp())
+        tls = f"ssl:7443:privateKey={gone}:certKey={gone}"
+        self.classes["chat"].refusal = "netsvc-chat: --motd: cannot read x"
+        text = (
+            f"[echo]\nlisten = ['tcp:7007', '{tls}']\n{CHAT}motd = 'x'\n"
+            f"[daemon]\nadmin_token = '{gone}'\n"
+        )
+        self.assertEqual(
+            self.problems(text),
+            [
+                f"file:2: echo.listen: {tls}: No such file or directory: {gone}",
+                "file:4: chat.motd: cannot read x",
+                f"file:6: daemon.admin_token: {gone}: No such file or directory",
+            ],
+        )
+        self.assertEqual(self.problems("[echo]\n[daemon]\nadmin = 'off'\n"), [])
+        error = self.assertRaises(StartError, self.make, text)
+        self.assertEqual(len(str(error).splitlines()), 2)
+
+    def test_explained(self) -> None:
+        """Why a service does not start is told with the line of the file."""
+        configuration = tables.parse("[echo]\njournal = 'x'\n", "file")
+        (echo,) = one.make_services(configuration, self.reactor)
+        explained = one.explain(configuration, [echo])
+        self.assertEqual(
+            explained(echo.service, "netsvc-echo: --journal: why"),
+            "file:2: echo.journal: why",
+        )
+        self.assertEqual(explained(echo.service, "file:9: why"), "file:9: why")
+        self.assertEqual(explained(object(), "why"), "why")
 
 
 class ReloadTests(SynchronousTestCase):

@@ -11,6 +11,7 @@ from typing import Final, NoReturn
 from netsvc import tables
 from netsvc.cli import EXIT_USAGE, unknown
 from netsvc.daemon.configuration import Configuration, ConfigurationError, Problem
+from netsvc.daemon.credentials import credentials_come_later, credentials_directory
 from netsvc.daemon.escape import escape
 from netsvc.daemon.settings_text import all_tables, effective, sample
 
@@ -23,7 +24,8 @@ EXIT_PROBLEMS: Final = 1
 SAMPLE_RUNS: Final = "echo"
 
 _DESCRIPTION = """\
-Check a configuration file of netsvc, without binding or starting anything.
+Check a configuration file of netsvc and the files that it names, without binding or
+starting anything.
 
 Everything that is wrong is told at once, a line each, on standard error:
 FILE:LINE: KEY: what was found and what is allowed.
@@ -88,6 +90,7 @@ def main(argv: Sequence[str]) -> int:
         parser.error("--print and --json do not go together")
     try:
         configuration = tables.load(given.file)
+        _look_at_files(configuration)
     except ConfigurationError as error:
         if given.json:
             _write_json(given.file, error.problems)
@@ -101,6 +104,25 @@ def main(argv: Sequence[str]) -> int:
     else:
         print(_summary(configuration))
     return 0
+
+
+def _look_at_files(configuration: Configuration) -> None:
+    """
+    Look at the files that a configuration names: certificates, passwords, texts.
+
+    @raise ConfigurationError: Some cannot be used.
+    """
+    # Twisted and the services are loaded by files that are well so far.
+    from twisted.internet import reactor
+
+    from netsvc import one
+
+    problems = one.problems(configuration, reactor)
+    if credentials_come_later():
+        of_unit = str(credentials_directory())
+        problems = [each for each in problems if of_unit not in each.problem]
+    if problems:
+        raise ConfigurationError(tuple(problems))
 
 
 def _sample(parser: _Parser, table: str) -> int:

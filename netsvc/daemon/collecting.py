@@ -15,7 +15,7 @@ from netsvc._version import __version__
 from netsvc.daemon import logs
 from netsvc.daemon.lag import ReactorLag
 from netsvc.daemon.report import ServiceReport, Snapshot
-from netsvc.daemon.service import NetService
+from netsvc.daemon.service import NetService, own_name
 
 STARTING: Final = "starting"
 READY: Final = "ready"
@@ -78,13 +78,9 @@ class Collector:
 
 
 def named_report(service: NetService) -> ServiceReport:
-    """
-    Give a service's report, with its own name where several of a kind run.
-
-    Such a one is called C{TABLE.NAME}, by its table of the configuration.
-    """
+    """Give a service's report, with its own name where several of a kind run."""
     report = service.report()
-    own = str(getattr(service, "name", None) or "").partition(".")[2]
+    own = own_name(service)
     return replace(report, name=own) if own and not report.name else report
 
 

@@ -115,6 +115,14 @@ class ServiceProtocol(Protocol):
         """Give a number that changes when bytes come in or go out."""
         return self.received * 2 - pending(self.transport)
 
+    def note_progress(self, now: float) -> None:
+        """Look whether bytes have come or gone since somebody looked last."""
+        progress = self.progress()
+        if progress != self._progress:
+            self._progress = progress
+            if not self._handshaking:
+                self.since = now
+
     def describe(self) -> str:
         """
         Say in a few words what the connection is for, for who looks at them all.
@@ -213,7 +221,7 @@ class Connections:
         @param timeouts: Who is ended.
         @param reactor: Gives the time (L{IReactorTime}).
         """
-        self._service = service
+        self.service = service
         self.limits = limits
         self._reactor = reactor
         self.now = reactor.seconds
@@ -258,7 +266,7 @@ class Connections:
             self._log.warn(
                 "{service} refused a connection from {host}: {reason}"
                 " ({suppressed} more since the last such line)",
-                service=self._service,
+                service=self.service,
                 host=host or "a UNIX socket",
                 reason=refusal,
                 suppressed=suppressed,
@@ -340,19 +348,11 @@ class Connections:
     def _check(self, connection: ServiceProtocol, now: float) -> None:
         """End a connection if its time is up."""
         times = self._timeouts
-        progress = connection.progress()
-        if progress != connection._progress:
-            connection._progress = progress
-            if not connection._handshaking:
-                connection.since = now
-                if connection._closing:
-                    longest = CLOSE_TOTAL * times.close
-                    if now - connection._closing_since >= longest:
-                        self._abort(connection, "close-timeout")
-                return
+        connection.note_progress(now)
         quiet = now - connection.since
         if connection._closing:
-            if quiet >= times.close:
+            longest = CLOSE_TOTAL * times.close
+            if quiet >= times.close or now - connection._closing_since >= longest:
                 self._abort(connection, "close-timeout")
         elif connection._handshaking:
             # In all: a byte now and then is no progress.

@@ -27,6 +27,14 @@ def credentials_directory() -> Path:
     return Path(os.environ.get("CREDENTIALS_DIRECTORY") or UNIT_DIRECTORY)
 
 
+def credentials_come_later() -> bool:
+    """Tell whether there are none because the unit that gets them does not run:
+    systemd passes them when it starts one."""
+    # A directory that this user may not look at is none, too.
+    given = os.environ.get("CREDENTIALS_DIRECTORY")
+    return not given and not os.path.isdir(credentials_directory())
+
+
 def credential_path(text: str) -> Path:
     """
     Find the file of C{credential:NAME}, which need not exist.

@@ -10,24 +10,35 @@ SIGUSR2 logs what the services have counted.
 
 from __future__ import annotations
 
-import os
 import signal
-import sys
 import time
 from collections import Counter
-from collections.abc import Sequence
-from typing import Any, NoReturn, Protocol
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol
 
-from twisted.application.service import IService, MultiService
+from twisted.application.service import IService, MultiService, Service
 from twisted.internet import defer, task
 from twisted.internet.base import ReactorBase
 from twisted.logger import Logger
 
 from netsvc.daemon import logs
-from netsvc.daemon.escape import escape
 from netsvc.daemon.notify import Notifier
+from netsvc.daemon.refusing import StartError, refuse, refuse_all, say
 from netsvc.daemon.reloading import DRAINING, STOPPING, same_again
+from netsvc.daemon.service import label_of
 from netsvc.daemon.signals import Signals
+
+__all__ = [
+    "MAX_WAITING",
+    "SIGNALS",
+    "Daemon",
+    "Drainable",
+    "Reloads",
+    "StartError",
+    "refuse",
+    "refuse_all",
+    "service_reactor",
+]
 
 #: What a daemon handles.
 SIGNALS = (
@@ -43,37 +54,6 @@ MAX_WAITING = 100
 
 #: Seconds between two looks at lines of the log that were left out.
 LOG_FLUSH = 10.0
-
-
-class StartError(SystemExit, Exception):
-    """
-    What is asked for cannot be done: the process ends before it has started.
-
-    An C{Exception}, too: twistd catches those, and no others, to remove its pid
-    file and to tell the process that waits for a daemon to have started.
-    """
-
-
-def refuse(problem: str) -> NoReturn:
-    """
-    End the process before it has started: what is asked for cannot be done.
-
-    @param problem: One line for operators: what and where.
-    @raise StartError: Always. Python writes its text to stderr and ends with
-        status 1.
-    """
-    line = escape(problem)
-    redirected = sys.stderr is not sys.__stderr__ and sys.__stderr__ is not None
-    if redirected and not _runs() and "JOURNAL_STREAM" not in os.environ:
-        # twistd has redirected stderr to its log: say it in both places.
-        print(line, file=sys.__stderr__)
-    raise StartError(line) from None
-
-
-def _runs() -> bool:
-    """Tell whether the process has started already: a reload is refused elsewhere."""
-    reactor = sys.modules.get("twisted.internet.reactor")
-    return bool(getattr(reactor, "running", False))
 
 
 def service_reactor(reactor: Any = None) -> Any:
@@ -127,6 +107,7 @@ class Daemon(MultiService):
     @ivar reloads: How many reloads there were, by result: C{ok}, C{failed}.
     @ivar state: C{starting}, C{ready} or C{draining}.
     @ivar notifier: Tells the service manager.
+    @ivar explain: Says in which line of a file it is why a service does not start.
     @ivar log_observer: Where the log goes, for twistd; L{None}: where it says.
     """
 
@@ -152,6 +133,7 @@ class Daemon(MultiService):
         self.drain_timeout = drain_timeout
         self.state = "starting"
         self.notifier = Notifier()
+        self.explain: Callable[[Any, str], str] = lambda service, problem: problem
         self.reloads: Counter[str] = Counter()
         self._stopping = False
         self._reloading: defer.Deferred[Any] | None = None
@@ -181,17 +163,42 @@ class Daemon(MultiService):
         super().setServiceParent(parent)
 
     def privilegedStartService(self) -> None:
-        """Bind what the services listen on; from now on no signal is lost."""
+        """
+        Bind what the services listen on; from now on no signal is lost.
+
+        @raise StartError: Some cannot be bound: a line for each service.
+        """
         if self.takes_signals:
             self._signals.take()
-        super().privilegedStartService()
+        Service.privilegedStartService(self)
+        problems = []
+        for service in self:
+            try:
+                service.privilegedStartService()
+            except StartError as error:
+                problems.append(self.explain(service, str(error)))
+        self._refuse(problems)
+
+    def _refuse(self, problems: Sequence[str]) -> None:
+        """Do not start, if there is a reason; these are escaped already."""
+        if problems:
+            text = "\n".join(problems)
+            say(text)
+            raise StartError(text) from None
 
     def startService(self) -> None:
         """
         Start the services; take the signals now, and again when the reactor runs
         and has taken them itself.
+
+        @raise StartError: One cannot be started.
         """
-        super().startService()
+        Service.startService(self)
+        for service in self:
+            try:
+                service.startService()
+            except StartError as error:
+                self._refuse([self.explain(service, str(error))])
         if self.takes_signals:
             self._signals.take()
         self._reactor.callWhenRunning(self._running)
@@ -318,7 +325,7 @@ class Daemon(MultiService):
                 self._log.info(
                     "{service}: {text}",
                     service=_name(service),
-                    text=", ".join(f"{k}={v}" for k, v in counted.items()),
+                    text=", ".join(f"{k}={v}" for k, v in counted.items()) or "nothing",
                     counters=counted,
                     event="service-summary",
                 )
@@ -382,5 +389,6 @@ class Daemon(MultiService):
 
 def _name(service: Any) -> str:
     """Name a service for people."""
-    name = getattr(service, "service", None) or service.name
-    return str(name or type(service).__name__)
+    if getattr(service, "service", None):
+        return label_of(service)
+    return str(service.name or type(service).__name__)

@@ -29,7 +29,7 @@ from netsvc.daemon.binding import (
     reason,
 )
 from netsvc.daemon.changes import Changes, ReloadError
-from netsvc.daemon.lifecycle import refuse
+from netsvc.daemon.lifecycle import refuse_all
 from netsvc.daemon.listen import Listen, matched
 from netsvc.multiplex import multiplexed
 
@@ -74,6 +74,7 @@ class Listeners(Service):
 
     @cvar renews: Whether a kept port's factory is made again at each reload, and not
         only if its transport is another one.
+    @ivar service: What the service is called in the log.
     @ivar bound: What is bound, in the order of the strings.
     """
 
@@ -95,7 +96,7 @@ class Listeners(Service):
         @param datagram: Makes a protocol for each UDP port.
         @param reactor: The reactor; by default the global one.
         """
-        self._service = service
+        self.service = service
         self._listens = tuple(listens)
         self._stream = stream
         self._datagram = datagram
@@ -137,20 +138,23 @@ class Listeners(Service):
         """
         Bind everything.
 
-        @raise SystemExit: If anything cannot be bound: with the line for
+        @raise SystemExit: If anything cannot be bound: with a line for each, for
             stderr, which makes the exit status 1. Nothing is left bound.
         """
         super().privilegedStartService()
         if self.bound:
             return
         binder = Binder(multiplexed(self._reactor))
+        problems = []
         for listen in self._listens:
             try:
                 self.bound.append(self._bind(binder, listen))
             except Exception as e:
-                self.stop_listening()
                 problem = f"cannot listen on {listen}: {reason(listen, e)}"
-                refuse(listen.blame(self._service, problem))
+                problems.append(listen.blame(self.service, problem))
+        if problems:
+            self.stop_listening()
+            refuse_all(problems)
 
     def startService(self) -> None:
         """Bind (C{twist} has no privileged phase), and say what is bound."""
@@ -162,7 +166,7 @@ class Listeners(Service):
         for each in bound:
             self._log.info(
                 "{service} listens on {listen} ({address})",
-                service=self._service,
+                service=self.service,
                 listen=str(each.listen),
                 address=name_of(each.port.getHost()),
                 event="listening",
@@ -237,7 +241,7 @@ class Listeners(Service):
                 accept_waiting()
             self._log.info(
                 "{service} listens no more on {listen}",
-                service=self._service,
+                service=self.service,
                 listen=str(each.listen),
                 event="listening-ended",
             )

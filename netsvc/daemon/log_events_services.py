@@ -84,8 +84,9 @@ SERVICE_EVENTS: Final = (
     Event(
         "backend-lookup-failed",
         "warn",
-        "The name of a backend cannot be looked up; its addresses stay.",
-        {**_BACKEND, "error": "why"},
+        "The name of a backend, or targets of its SRV records, cannot be looked up;"
+        " the addresses that are known stay.",
+        {**_BACKEND, "problem": "what cannot be looked up", "error": "why"},
         by=("backend",),
     ),
     Event(

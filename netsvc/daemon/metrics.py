@@ -10,7 +10,7 @@ or a room, so that the number of time series is bounded whatever strangers do.
 from __future__ import annotations
 
 import platform
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from importlib.metadata import version
 from typing import Any, Final
 
@@ -33,22 +33,28 @@ CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
 _INFINITE: Final = "+Inf"
 
 
-def exposition(snapshots: Sequence[Snapshot]) -> bytes:
+def exposition(
+    snapshots: Sequence[Snapshot], refused: Mapping[str, int] | None = None
+) -> bytes:
     """
     Write the metrics of a daemon.
 
     @param snapshots: One of each process, at least one.
+    @param refused: How often the admin pages were refused, by reason.
     """
     registry = CollectorRegistry(auto_describe=False)
-    registry.register(_Metrics(snapshots))
+    registry.register(_Metrics(snapshots, refused or {}))
     return generate_latest(registry)
 
 
 class _Metrics(Collector):
     """Gives all metrics once."""
 
-    def __init__(self, snapshots: Sequence[Snapshot]) -> None:
+    def __init__(
+        self, snapshots: Sequence[Snapshot], refused: Mapping[str, int]
+    ) -> None:
         self._snapshots = snapshots
+        self._refused = refused
 
     def describe(self) -> Iterable[Metric]:
         """Name none beforehand: a counter and a gauge may have the same name."""
@@ -60,6 +66,14 @@ class _Metrics(Collector):
         yield from _services(snapshots)
         yield _lag(totals.lag_of(snapshots))
         yield from _process(snapshots)
+        pages = CounterMetricFamily(
+            "netsvc_admin_refused",
+            "Requests to the admin pages that were refused, and readers that were cut.",
+            labels=["reason"],
+        )
+        for reason, number in sorted(self._refused.items()):
+            pages.add_metric([reason], number)
+        yield pages
 
 
 def _services(snapshots: Sequence[Snapshot]) -> Iterable[Metric]:

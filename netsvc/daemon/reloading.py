@@ -282,9 +282,12 @@ class Reloader:
             return [self._line(error, file, entry)]
         if isinstance(error, (SystemExit, OSError, SettingsError)):
             # What is meant for operators; some know where it stands (Listen.blame).
-            if file and str(error).startswith(f"{file}:"):
-                return [escape(str(error))]
-            return [self._line(_refusal(str(error), entry), file, entry)]
+            return [
+                escape(line)
+                if file and line.startswith(f"{file}:")
+                else self._line(_refusal(line, entry), file, entry)
+                for line in str(error).splitlines() or [""]
+            ]
         self._log.failure("while preparing a reload", event="internal-error")
         return [f"internal error: {escape(str(error)) or type(error).__name__}"]
 

@@ -86,7 +86,7 @@ def connected(connection: ServiceProtocol, now: float) -> Connected:
     elif connection._handshaking:
         state = "handshake"
     # A flow moves bytes of which only this hears.
-    connection.progress()
+    connection.note_progress(now)
     return Connected(
         transport=transport_of(transport, host),
         local=address_text(host),

@@ -15,7 +15,14 @@ from twisted.internet import defer
 from netsvc.daemon.changes import CombinedReloadError, ReloadError
 from netsvc.daemon.report import ServiceReport
 
-__all__ = ["Change", "CombinedReloadError", "NetService", "ReloadError"]
+__all__ = [
+    "Change",
+    "CombinedReloadError",
+    "NetService",
+    "ReloadError",
+    "label_of",
+    "own_name",
+]
 
 
 class Change(Protocol):
@@ -57,3 +64,19 @@ class NetService(Protocol):
         @raise ReloadError: They cannot be used; nothing has changed.
         @raise CombinedReloadError: The same, for several reasons.
         """
+
+
+def own_name(service: Any) -> str:
+    """
+    Give a service's own name; empty if there is one of its kind only.
+
+    Such a one is called C{TABLE.NAME}, by its table of the configuration.
+    """
+    return str(getattr(service, "name", None) or "").partition(".")[2]
+
+
+def label_of(service: Any) -> str:
+    """Give what a service is called in the log, as in metrics: C{netsvc-echo}, or
+    C{netsvc-echo/NAME} where there are several."""
+    own = own_name(service)
+    return f"{service.service}/{own}" if own else str(service.service)

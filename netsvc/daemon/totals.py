@@ -7,6 +7,7 @@ the number of time series does not depend on how many workers there are.
 
 from __future__ import annotations
 
+import heapq
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
@@ -17,6 +18,7 @@ from netsvc.daemon.report import (
     MAX_CONNECTIONS,
     MAX_ROWS,
     STATE,
+    Connected,
     Family,
     Histogram,
     Sample,
@@ -60,17 +62,21 @@ def _together(several: list[tuple[int, ServiceReport]]) -> ServiceReport:
     counters: Counter[str] = Counter()
     for report in reports:
         counters.update(report.counters)
-    connections = (each for report in reports for each in report.connections)
+    newest = heapq.merge(*(each.connections for each in reports), key=_age)
     listening = dict.fromkeys(each for report in reports for each in report.listening)
     return replace(
         first,
         listening=tuple(listening),
         live=sum(report.live for report in reports),
-        connections=tuple(islice(connections, MAX_CONNECTIONS)),
+        connections=tuple(islice(newest, MAX_CONNECTIONS)),
         counters=dict(counters),
         families=tuple(_families(reports)),
         tables=tuple(_tables(several)),
     )
+
+
+def _age(connection: Connected) -> float:
+    return connection.age
 
 
 def _families(reports: Iterable[ServiceReport]) -> Iterable[Family]:

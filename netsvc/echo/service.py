@@ -20,7 +20,7 @@ from netsvc.daemon.limits import ConnectionLimits, RateTable
 from netsvc.daemon.listeners import Listeners
 from netsvc.daemon.report import ServiceReport
 from netsvc.daemon.reporting import Reporting, Traffic
-from netsvc.daemon.service import Change
+from netsvc.daemon.service import Change, label_of
 from netsvc.echo import reloading
 from netsvc.echo.guard import Guard
 from netsvc.echo.journal import Journal, JournalError
@@ -72,6 +72,11 @@ class EchoService(Service):
             NAME, settings.listen, self._stream, self._datagram, reactor
         )
         self._reporting = Reporting(NAME, self.connections, lambda: [self.listeners])
+
+    def setName(self, name: str) -> None:
+        """Take a name, by which the log tells it from others of its kind."""
+        super().setName(name)
+        self.listeners.service = self.connections.service = label_of(self)
 
     # What it goes by.
 
@@ -213,7 +218,7 @@ class EchoService(Service):
             self._log.warn(
                 "{service} takes {limit} connections: the system allows no more"
                 " open files (ulimit -Hn)",
-                service=NAME,
+                service=label_of(self),
                 limit=limit,
                 event="limit-lowered",
             )
@@ -246,7 +251,7 @@ class EchoService(Service):
         counters = self.counters()
         self._log.info(
             "{service} has stopped: {text}",
-            service=NAME,
+            service=label_of(self),
             text=", ".join(f"{k}={v}" for k, v in counters.items()),
             counters=counters,
             event="stopped",

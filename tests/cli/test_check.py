@@ -5,12 +5,14 @@ from __future__ import annotations
 import contextlib
 import io
 import json
+import os
 from pathlib import Path
 
 from twisted.trial.unittest import SynchronousTestCase
 
 from netsvc import tables
 from netsvc.cli import EXIT_USAGE, check
+from netsvc.daemon import credentials
 
 WELL = "[echo]\n[daemon]\nworkers = 2\n[[dns]]\nname = 'a'\n"
 WRONG = "[echo]\nlisten = 1\nworkers = 2\n"
@@ -51,6 +53,46 @@ class CheckTests(SynchronousTestCase):
         first, second = err.splitlines()
         self.assertTrue(first.startswith(f"{self.file}:2: echo.listen: "))
         self.assertTrue(second.startswith(f"{self.file}:3: echo.workers: "))
+
+    def test_files(self) -> None:
+        """Files that it names and that cannot be used are told, too."""
+        gone = Path(self.mktemp()).absolute()
+        text = f"[echo]\n[chat]\nmotd = '{gone}'\n[daemon]\nadmin_token = '{gone}'\n"
+        status, out, err = self.call(text=text)
+        self.assertEqual((status, out), (1, ""))
+        self.assertEqual(
+            [line.removeprefix(str(self.file)) for line in err.splitlines()],
+            [
+                f":3: chat.motd: cannot read {gone}: No such file or directory",
+                f":5: daemon.admin_token: {gone}: No such file or directory",
+            ],
+        )
+
+    def test_credentials(self) -> None:
+        """
+        A credential that is not there is wrong in the unit that should have it; by
+        hand, while no such unit runs, it is none that could be there.
+        """
+        text = "[chat]\n[daemon]\nadmin_token = 'credential:token'\n"
+        gone = Path(self.mktemp()).absolute()
+        self.patch(credentials, "UNIT_DIRECTORY", gone)
+        self.patch(os, "environ", {})
+        self.assertEqual(self.call(text=text)[0], 0)
+        self.patch(os, "environ", {"CREDENTIALS_DIRECTORY": str(gone)})
+        self.assertEqual(self.call(text=text)[0], 1)
+        gone.mkdir()
+        self.patch(os, "environ", {})
+        self.assertEqual(self.call(text=text)[0], 1)
+
+    def test_hidden(self) -> None:
+        """Credentials that this user may not look at are none that it could read."""
+
+        def denied(*arguments: object, **named: object) -> None:
+            raise PermissionError(13, "Permission denied")
+
+        self.patch(os, "environ", {})
+        self.patch(os, "stat", denied)
+        self.assertTrue(credentials.credentials_come_later())
 
     def test_json(self) -> None:
         """Programs get an object, whatever is so."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 import threading
@@ -25,6 +26,7 @@ from netsvc.daemon.lifecycle import (
     Daemon,
     StartError,
     refuse,
+    refuse_all,
     service_reactor,
 )
 
@@ -114,25 +116,94 @@ class RefuseTests(SynchronousTestCase):
         self.assertIsInstance(error, Exception)
         self.assertIsInstance(error, SystemExit)
 
-    def test_redirected(self) -> None:
-        """Where stderr is a log, the line is also on the real one, once."""
-        self.patch(sys, "stderr", StringIO())
-        self.assertRaises(SystemExit, refuse, "netsvc-echo: no port")
-        self.assertEqual(self.real.getvalue(), "netsvc-echo: no port\n")
-
     def test_escaped(self) -> None:
         """Control characters in it are shown and cannot make a second line."""
-        self.patch(sys, "stderr", StringIO())
         error = self.assertRaises(SystemExit, refuse, "no\nport \x1b[31m")
         self.assertEqual(error.code, r"no\nport \x1b[31m")
-        self.assertEqual(self.real.getvalue(), "no\\nport \\x1b[31m\n")
+
+    def test_several(self) -> None:
+        """Each of several reasons has its line."""
+        error = self.assertRaises(SystemExit, refuse_all, ["no\nport", "no file"])
+        self.assertEqual(error.code, "no\\nport\nno file")
+
+
+class Refusing(Service):
+    """A service that does not start."""
+
+    def __init__(self, **problems: str) -> None:
+        """@param problems: Why, by the method that says it."""
+        self.problems = problems
+        self.tried: list[str] = []
+
+    def privilegedStartService(self) -> None:
+        """Bind."""
+        self._try("bind")
+
+    def startService(self) -> None:
+        """Start."""
+        self._try("start")
+
+    def _try(self, what: str) -> None:
+        self.tried.append(what)
+        if what in self.problems:
+            refuse(self.problems[what])
+
+
+class NotStartedTests(SynchronousTestCase):
+    """What L{Daemon} says when its services do not start."""
+
+    def setUp(self) -> None:
+        """Take both names of stderr."""
+        self.real = StringIO()
+        self.patch(sys, "__stderr__", self.real)
+        self.patch(sys, "stderr", StringIO())
+        self.patch(os, "environ", {})
+        self.services = [
+            Refusing(bind="no port"),
+            Refusing(start="no file"),
+            Refusing(bind="nor here", start="nor here"),
+        ]
+        self.daemon = Daemon(self.services, 1.0, FakeReactor())
+        self.daemon.takes_signals = False
+
+    def test_bind(self) -> None:
+        """All that cannot be bound is told at once, and on the real stderr where
+        the other one is a log."""
+        error = self.assertRaises(StartError, self.daemon.privilegedStartService)
+        self.assertEqual(error.code, "no port\nnor here")
+        self.assertEqual(self.real.getvalue(), "no port\nnor here\n")
+
+    def test_explained(self) -> None:
+        """Whoever knows the file says where in it the reason is."""
+        place = {id(each): n for n, each in enumerate(self.services, 1)}
+        self.daemon.explain = lambda service, problem: (
+            f"f:{place[id(service)]} {problem}"
+        )
+        error = self.assertRaises(StartError, self.daemon.privilegedStartService)
+        self.assertEqual(error.code, "f:1 no port\nf:3 nor here")
+
+    def test_start(self) -> None:
+        """Who cannot start ends the start: those after it are not begun."""
+        error = self.assertRaises(StartError, self.daemon.startService)
+        self.assertEqual(error.code, "no file")
+        self.assertEqual([each.tried for each in self.services][2], [])
+
+    def test_journal(self) -> None:
+        """Under journald stderr is the log, too: it is said once."""
+        self.patch(os, "environ", {"JOURNAL_STREAM": "8:1"})
+        self.assertRaises(StartError, self.daemon.privilegedStartService)
+        self.assertEqual(self.real.getvalue(), "")
+
+    def test_same(self) -> None:
+        """Where stderr is itself, Python says it when it ends, and nobody before."""
+        self.patch(sys, "stderr", self.real)
+        self.assertRaises(StartError, self.daemon.privilegedStartService)
+        self.assertEqual(self.real.getvalue(), "")
 
     def test_no_stderr(self) -> None:
         """A process without stderr ends in the same way."""
-        self.patch(sys, "stderr", None)
         self.patch(sys, "__stderr__", None)
-        error = self.assertRaises(SystemExit, refuse, "netsvc-echo: no port")
-        self.assertEqual(error.code, "netsvc-echo: no port")
+        self.assertRaises(StartError, self.daemon.privilegedStartService)
 
 
 class ReactorTests(SynchronousTestCase):
@@ -510,6 +581,7 @@ class StateTests(DaemonCase):
         one: Any = self.services[0]
         one.service = "netsvc-one"
         one.counters = lambda: {"connections": 3, "bytes": 5}
+        one.name = "one.first"
         one.log_summary = lambda: passed.append("summary")
         one.reopen_logs = lambda: passed.append("reopen")
         self.start()
@@ -518,7 +590,7 @@ class StateTests(DaemonCase):
             self.messages(),
             [
                 "ready, 0 reloads, 0 of them refused",
-                "netsvc-one: connections=3, bytes=5",
+                "netsvc-one/first: connections=3, bytes=5",
             ],
         )
         self.raise_signal(signal.SIGUSR1)

@@ -237,15 +237,17 @@ class RefuseTests(ListenersCase):
         self.patch(self.mux, "listenUDP", fails)
         self.assertEqual(self.refused("udp:7"), "ZeroDivisionError")
 
-    def test_redirected_stderr(self) -> None:
-        """What is refused is said on the real stderr when a log has taken it."""
-        self.patch(sys, "stderr", StringIO())
-        self.mux.in_use = {7}
-        self.refused("tcp:7")
+    def test_several(self) -> None:
+        """All that cannot be bound is told, a line each, and nothing stays bound."""
+        self.mux.in_use = {7, 9}
+        listeners = self.make("tcp:7", "tcp:8", "tcp:9")
+        line = str(self.assertRaises(SystemExit, listeners.startService).code)
+        start, end = "netsvc-sample: cannot listen on", "Address already in use"
         self.assertEqual(
-            self.stderr.getvalue(),
-            "netsvc-sample: cannot listen on tcp:7: Address already in use\n",
+            line.splitlines(), [f"{start} tcp:7: {end}", f"{start} tcp:9: {end}"]
         )
+        self.assertEqual(listeners.ports, [])
+        self.assertTrue(all(port.closed for port in self.mux.ports))
 
 
 class SystemdTests(ListenersCase):

@@ -33,6 +33,18 @@ def key(name: str, **labels: str) -> Key:
 class ExpositionTests(SynchronousTestCase):
     """L{exposition}."""
 
+    def test_refused(self) -> None:
+        """What the admin pages refused is among them, by reason."""
+        text = exposition([SNAPSHOT], {"status-401": 3, "full": 1}).decode()
+        lines = [line for line in text.splitlines() if "admin_refused_total{" in line]
+        self.assertEqual(
+            lines,
+            [
+                'netsvc_admin_refused_total{reason="full"} 1.0',
+                'netsvc_admin_refused_total{reason="status-401"} 3.0',
+            ],
+        )
+
     def test_values(self) -> None:
         """The metrics have the names, labels and values that are documented."""
         found = samples(SNAPSHOT)

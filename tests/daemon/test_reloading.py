@@ -308,6 +308,9 @@ class RefuseTests(ReloaderCase):
         ):
             self.make_wrong = StartError(said)
             self.assertEqual(self.refused(), [told])
+        self.make_wrong = StartError("netsvc.toml:3: dns.listen: no\nnor this")
+        told = "netsvc.toml:1: dns: nor this"
+        self.assertEqual(self.refused(), ["netsvc.toml:3: dns.listen: no", told])
 
     def test_not_started(self) -> None:
         """A new service that cannot start is told, and those that have are stopped."""

@@ -68,6 +68,19 @@ class ReportingTests(ConnectionsCase):
             self.make().report({}, Traffic()).connections[0].state, "closing"
         )
 
+    def test_quiet(self) -> None:
+        """A connection is quiet since it was seen to move last: this look counts."""
+        wire = self.connect()
+        reporting = self.make()
+        quiet = []
+        for data in (b"", b"1", b"", b"2"):
+            self.wait(0.3)
+            if data:
+                wire.protocol.dataReceived(data)
+            (shown,) = reporting.report({}, Traffic()).connections
+            quiet.append(round(shown.quiet, 1))
+        self.assertEqual(quiet, [0.3, 0.0, 0.3, 0.0])
+
     def test_bounded(self) -> None:
         """No more connections are listed than may be; all are counted."""
         self.watch(ConnectionLimits(0))

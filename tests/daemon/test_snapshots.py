@@ -98,6 +98,16 @@ class TotalTests(SynchronousTestCase):
         pair = [second(services=(many,)), second(services=(many,))]
         self.assertEqual(len(totals.services_of(pair)[0].connections), MAX_CONNECTIONS)
 
+    def test_newest(self) -> None:
+        """Those of all workers that were made last come first, whoever has them."""
+        old, new = (
+            replace(ECHO, connections=(replace(ECHO.connections[0], age=age),) * 600)
+            for age in (9.0, 1.0)
+        )
+        pair = [second(services=(old,)), second(services=(new,))]
+        ages = [each.age for each in totals.services_of(pair)[0].connections]
+        self.assertEqual(ages, [1.0] * 600 + [9.0] * (MAX_CONNECTIONS - 600))
+
     def test_state(self) -> None:
         """The daemon is as its worst worker."""
         self.assertEqual(totals.state_of([]), "starting")

@@ -93,6 +93,16 @@ class ServiceCase(SynchronousTestCase):
 class StartTests(ServiceCase):
     """Tests of the start."""
 
+    def test_name(self) -> None:
+        """One of several is called by its name in the log, as in the metrics."""
+        service = self.make()
+        service.setName("echo.second")
+        service.startService()
+        self.successResultOf(service.stopService())
+        called = {each["service"] for each in self.events if "service" in each}
+        self.assertEqual(called, {"netsvc-echo/second"})
+        self.assertEqual(service.connections.service, "netsvc-echo/second")
+
     def test_privileged(self) -> None:
         """The ports are bound while the process may, and only once."""
         service = self.make()
@@ -107,13 +117,16 @@ class StartTests(ServiceCase):
         self.assertEqual(len(self.reactor.getDelayedCalls()), 1)
 
     def test_port_in_use(self) -> None:
-        """A port in use ends the process with one line, and starts nothing."""
+        """Ports in use end the process with a line for each, and start nothing."""
         self.mux.in_use = {7007}
         service = self.make(journal=f"{self.mktemp()}.jsonl")
         error = self.assertRaises(SystemExit, service.privilegedStartService)
         self.assertEqual(
-            error.code,
-            "netsvc-echo: cannot listen on tcp:7007: Address already in use",
+            str(error.code).splitlines(),
+            [
+                f"netsvc-echo: cannot listen on {listen}: Address already in use"
+                for listen in ("tcp:7007", "udp:7007")
+            ],
         )
         self.assertEqual(self.reactor.writers, [])
 

@@ -20,8 +20,10 @@ from netsvc.daemon.report import Snapshot
 #: Seconds that the charts show.
 SPAN: Final = 300.0
 
-#: Looks that are kept at the most.
+#: Looks that are kept at the most, and the seconds between two of them at the least:
+#: many readers make them no shorter, and two looks at the same figures no rate of 0.
 MAX_LOOKS: Final = 300
+SPACING: Final = SPAN / MAX_LOOKS
 
 #: Width and height of a chart, in its own units.
 WIDTH: Final = 240
@@ -101,8 +103,10 @@ class History:
         return len(self._looks)
 
     def add(self, look: Look) -> None:
-        """Keep a look; forget those that are too old."""
+        """Keep a look, unless there was one just now; forget those that are too old."""
         looks = self._looks
+        if looks and look.time - looks[-1].time < SPACING:
+            return
         looks.append(look)
         while look.time - looks[0].time > SPAN:
             looks.popleft()
@@ -113,7 +117,7 @@ class History:
 
         def rates(values: Iterable[tuple[float, float]]) -> list[tuple[float, float]]:
             return [
-                (after.time, max(0.0, new - old) / (after.time - before.time or 1.0))
+                (after.time, max(0.0, new - old) / (after.time - before.time))
                 for (before, after), (old, new) in zip(pairs, values, strict=True)
             ]
 

@@ -72,7 +72,7 @@ class Site:
     """
     The pages of a daemon.
 
-    @ivar counts: What was refused or cut.
+    @ivar counts: What was refused or cut, by reason: C{status-401}, ...
     @ivar streams: The live updates.
     """
 
@@ -170,7 +170,7 @@ class Site:
 
         snapshots = self._snapshots()
         if self._has(request, snapshots):
-            _send(request, 200, CONTENT_TYPE, exposition(snapshots))
+            _send(request, 200, CONTENT_TYPE, exposition(snapshots, self.counts))
 
     def _status(self, request: Request) -> None:
         snapshots = self._snapshots()

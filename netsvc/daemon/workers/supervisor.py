@@ -9,7 +9,6 @@ waits (L{netsvc.daemon.workers.backoff}), for as long as the parent lives.
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Final
 
@@ -18,8 +17,7 @@ from twisted.internet import defer, task
 from twisted.logger import Logger
 
 from netsvc.daemon import logs
-from netsvc.daemon.escape import escape
-from netsvc.daemon.lifecycle import refuse
+from netsvc.daemon.lifecycle import refuse_all
 from netsvc.daemon.workers import sums
 from netsvc.daemon.workers.messages import Message, document, shortened
 from netsvc.daemon.workers.placement import SOLE, added
@@ -133,9 +131,10 @@ class Supervisor(Service):
         try:
             self.ports.prepare(self.configuration.entries).commit()
         except PortsError as refused:
-            first = refused.problems[0]
-            wish = first.wish
-            refuse(wish.listen.blame(f"netsvc-{wish.entry.table}", first.problem))
+            refuse_all(
+                each.wish.listen.blame(f"netsvc-{each.wish.entry.table}", each.problem)
+                for each in refused.problems
+            )
         self._bound = True
 
     def startService(self) -> None:
@@ -154,13 +153,12 @@ class Supervisor(Service):
                 self._start(slot)
             self._wait_for_all()
         except OSError as error:
-            self._refused = f"a worker cannot be started: {error}"
+            why = error.strerror or str(error)
+            what = f": {error.filename}" if error.filename else ""
+            self._refused = f"a worker cannot be started: {why}{what}"
         if self._refused is not None:
             self._cut_short()
-            *others, last = self._refused.splitlines()
-            for each in others:
-                print(escape(each), file=sys.__stderr__)
-            refuse(last)
+            refuse_all(self._refused.splitlines())
         self._serving = True
         self._looking.start(LOOK, now=False)
 

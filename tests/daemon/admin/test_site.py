@@ -141,7 +141,9 @@ class PageTests(Case):
 
     def test_metrics(self) -> None:
         """The metrics are in Prometheus's text format."""
+        self.site.counts["status-401"] += 2
         answer = self.ask("GET /metrics")
+        self.assertIn(b'netsvc_admin_refused_total{reason="status-401"} 2', answer.body)
         self.assertEqual(
             answer.headers["content-type"], "text/plain; version=0.0.4; charset=utf-8"
         )

@@ -15,7 +15,15 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from netsvc.daemon.admin.document import from_json, status_of, to_json
 from netsvc.daemon.admin.filtering import MAX_LENGTH, MAX_WORDS, fits, parse_filter
-from netsvc.daemon.admin.history import HEIGHT, MAX_LOOKS, SPAN, History, Look, look_at
+from netsvc.daemon.admin.history import (
+    HEIGHT,
+    MAX_LOOKS,
+    SPACING,
+    SPAN,
+    History,
+    Look,
+    look_at,
+)
 from netsvc.daemon.admin.page import PIECE, render
 from netsvc.daemon.admin.view import SHOWN, Grid, View, is_bite, make_view
 from netsvc.daemon.report import Snapshot
@@ -106,11 +114,18 @@ class HistoryTests(SynchronousTestCase):
         self.assertEqual(self.chart("accepted").now, "0")
         self.assertEqual(self.chart("accepted").top, "10")
 
-    def test_same_time(self) -> None:
-        """Two looks at the same time do no harm."""
-        self.add(1, accepted=1)
-        self.add(1, accepted=5)
-        self.assertEqual(self.chart("accepted").now, "4")
+    def test_crowded(self) -> None:
+        """
+        A look just after another one, as a second reader takes it, changes nothing:
+        the last rate is not that between two looks at the same figures.
+        """
+        self.add(0, accepted=1)
+        self.add(2, accepted=9)
+        self.add(2, accepted=9)
+        self.add(2.9, accepted=9)
+        self.assertEqual((self.chart("accepted").now, len(self.history)), ("4", 2))
+        self.add(3, accepted=12)
+        self.assertEqual(self.chart("accepted").now, "3")
 
     def test_lag(self) -> None:
         """The chart of the lag has the worst bucket that has grown."""
@@ -142,7 +157,7 @@ class HistoryTests(SynchronousTestCase):
         self.add(SPAN + 1)
         self.assertEqual(len(self.history), 1)
         for number in range(MAX_LOOKS + 5):
-            self.add(SPAN + number / 1000)
+            self.add(SPAN + number * SPACING)
         self.assertEqual(len(self.history), MAX_LOOKS)
 
     def test_look(self) -> None:
