@@ -4,9 +4,9 @@ One end of a reliable, ordered channel over datagrams: pure, time is an argument
 What is written is cut into segments, each with a number. The other end says with each
 packet which number it waits for next, and which of those behind it are there already
 (selective acknowledgement, RFC 2018); what is missing is sent again, in the manner of
-TCP: a timer that follows the round trips (RFC 6298), a segment that three later ones
-have overtaken (RFC 5681), a congestion window (RFC 8085 section 3.1). The channel ends
-with a reason when nothing comes back for too long.
+TCP: by a timer that follows the round trips (RFC 6298), and when others have overtaken
+it, within a congestion window (RFC 8085 section 3.1; L{netsvc.relay.flight}). The
+channel ends with a reason when nothing comes back for too long.
 
 Both ends hold a bounded number of segments: L{WINDOW} that are on their way, L{WINDOW}
 that have come out of order or wait for a slow reader, and what is queued behind them up
@@ -21,6 +21,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
+from netsvc.relay.flight import Flight
 from netsvc.relay.round_trip import RoundTrip
 
 WINDOW: Final = 32
@@ -31,15 +32,6 @@ MAX_SEGMENT: Final = 1100
 
 MAX_QUEUE: Final = 4 * 2**20
 """Bytes that may wait to be sent; whoever writes more has been told to stop before."""
-
-FIRST_WINDOW: Final = 10
-"""Segments that may be on their way at first (RFC 6928)."""
-
-OVERTAKEN: Final = 3
-"""Later segments that must have come before one counts as lost."""
-
-LAST: Final = 2**32 - 2
-"""The number of the last segment that a channel can have."""
 
 HEADER: Final = struct.Struct("!BIII")
 """Of a packet: kind, number, the number waited for, what is there from that on."""
@@ -76,21 +68,6 @@ class Timing:
     silence: float = 0.0
 
 
-class _Segment:
-    """A segment on its way."""
-
-    __slots__ = ("data", "kind", "number", "overtaken", "sent_at", "there", "tries")
-
-    def __init__(self, number: int, kind: int, data: bytes) -> None:
-        self.number = number
-        self.kind = kind
-        self.data = data
-        self.tries = 0
-        self.sent_at = 0.0
-        self.overtaken = 0
-        self.there = False
-
-
 class Channel:
     """
     One end.
@@ -118,12 +95,8 @@ class Channel:
         self._timing = timing or Timing()
         self._max_queue = max_queue
         self._queue: deque[tuple[int, bytes]] = deque()
-        self._flying: deque[_Segment] = deque()
-        self._lost: deque[_Segment] = deque()
-        self._number = 0
-        self._window = float(FIRST_WINDOW)
-        self._threshold = float(WINDOW)
-        self._recovering = 0
+        self._trip = RoundTrip()
+        self._flying = Flight(self._trip, WINDOW)
         self._expected = 0
         self._arrived: dict[int, Event] = {}
         self._ack_due = self._ping_due = False
@@ -134,7 +107,6 @@ class Channel:
         self._asked_at: float | None = None
         self._sent_at = self.heard_at = now
         self._timer = NEVER
-        self._trip = RoundTrip()
         self.ended: str | None = None
         self.queued = 0
         self.held = False
@@ -150,7 +122,7 @@ class Channel:
     @property
     def pending(self) -> int:
         """Bytes that the other end has not acknowledged."""
-        return self.queued + sum(len(each.data) for each in self._flying)
+        return self.queued + self._flying.size
 
     @property
     def finished(self) -> bool:
@@ -186,11 +158,8 @@ class Channel:
 
     def messages_left(self) -> list[bytes]:
         """Give the messages that the other end is not known to have."""
-        flying = [
-            each.data
-            for each in self._flying
-            if each.kind == MESSAGE and not each.there
-        ]
+        missing = self._flying.missing()
+        flying = [each.data for each in missing if each.kind == MESSAGE]
         return flying + [data for kind, data in self._queue if kind == MESSAGE]
 
     def _put(self, kind: int, data: bytes) -> None:
@@ -215,7 +184,7 @@ class Channel:
         kind, number, ack, there = HEADER.unpack_from(packet)
         data = packet[HEADER.size :]
         # It cannot have what was not sent, nor be sent more than is kept for it.
-        if kind > PING or ack > self._number or len(data) > MAX_SEGMENT:
+        if kind > PING or ack > self._flying.number or len(data) > MAX_SEGMENT:
             self.junk += 1
             return False
         if kind in (TEXT, MESSAGE, END):
@@ -253,52 +222,12 @@ class Channel:
         self._ack_due = True
 
     def _acknowledged(self, ack: int, there: int, now: float) -> None:
-        """Forget what has arrived, and see what has not."""
-        flying, news = self._flying, 0
-        while flying and flying[0].number < ack:
-            news += self._came(flying.popleft(), now)
-        best = -1
-        for each in flying:
-            if there >> (each.number - ack) & 1:
-                news += self._came(each, now)
-                best = each.number
-        if not news:
-            if not flying:
-                self._timer = NEVER
-            return
-        if self._window < self._threshold:
-            self._window += news
-        else:
-            self._window += news / self._window
-        self._window = min(self._window, WINDOW)
-        self._trip.answered()
-        for each in flying:
-            if each.number >= best:
-                break
-            if not each.there and each.tries == 1 and each not in self._lost:
-                each.overtaken += news
-                if each.overtaken >= OVERTAKEN:
-                    self._lose(each)
-        self._timer = now + self._patience() if flying else NEVER
-
-    def _came(self, segment: _Segment, now: float) -> bool:
-        """Take that a segment has arrived; say whether that is news."""
-        if segment.there:
-            return False
-        segment.there = True
-        if segment in self._lost:
-            self._lost.remove(segment)
-        if segment.tries == 1:  # of another one it is not known which has come (Karn)
-            self._trip.measured(now - segment.sent_at)
-        return True
-
-    def _lose(self, segment: _Segment) -> None:
-        """Send a segment again; slow down, once for all that was lost together."""
-        segment.overtaken = 0
-        self._lost.append(segment)
-        if segment.number >= self._recovering:
-            self._recovering = self._number
-            self._threshold = self._window = max(self._window / 2, 2.0)
+        """Forget what has arrived, and wait for the rest from now on."""
+        if self._flying.acknowledged(ack, there, now):
+            self._trip.answered()
+            self._timer = now + self._patience() if self._flying else NEVER
+        elif not self._flying:
+            self._timer = NEVER
 
     def _patience(self) -> float:
         """Seconds until something is sent again."""
@@ -336,18 +265,14 @@ class Channel:
         self._look_at_the_time(now)
         if self.ended is not None:
             return []
-        found = []
-        while self._lost:
-            if self._in_flight() >= self._window:
-                break
-            found.append(self._send(self._lost.popleft(), now))
-        while self._queue and self._may_send():
+        flying, found = self._flying, []
+        while (lost := flying.again(now)) is not None:
+            found.append(self._packet(lost.kind, lost.number, lost.data))
+        while self._queue and flying.may_add():
             kind, data = self._queue.popleft()
             self.queued -= len(data)
-            segment = _Segment(self._number, kind, data)
-            self._number += 1
-            self._flying.append(segment)
-            found.append(self._send(segment, now))
+            number = flying.add(kind, data, now).number
+            found.append(self._packet(kind, number, data))
         if found:
             self._ping_due = False
         elif self._ping_due:
@@ -378,7 +303,7 @@ class Channel:
             self.ended = f"no answer for {timing.give_up:g} s"
         elif timing.silence and now >= self.heard_at + timing.silence:
             self.ended = f"nothing was heard for {timing.silence:g} s"
-        elif self._number > LAST:
+        elif self._flying.used_up:
             self.ended = "all numbers are used up"
         elif self._timer <= now:
             self._expired(now)
@@ -387,37 +312,13 @@ class Channel:
 
     def _expired(self, now: float) -> None:
         """What was sent is not acknowledged in time: all of it counts as lost."""
-        missing = [each for each in self._flying if not each.there]
-        if missing:
-            self._lost = deque(missing)
-            self._threshold = max(self._window / 2, 2.0)
-            self._window = 2.0
-            self._recovering = self._number
-        elif self._flying or self._pings:
+        missing = self._flying.lose_all()
+        if not missing and (self._flying or self._pings):
             # All is there, but the other end does not take it: ask whether it does.
             self._ping_due = True
         self._trip.unanswered()
-        waits = bool(missing) or self._ping_due
+        waits = missing or self._ping_due
         self._timer = now + self._patience() if waits else NEVER
-
-    def _in_flight(self) -> int:
-        """Count the segments that are on their way, as far as is known."""
-        there = sum(each.there for each in self._flying)
-        return len(self._flying) - there - len(self._lost)
-
-    def _may_send(self) -> bool:
-        """Whether a new segment may be sent."""
-        if self._number > LAST:
-            return False
-        flying = self._flying
-        first = flying[0].number if flying else self._number
-        return self._number - first < WINDOW and self._in_flight() < self._window
-
-    def _send(self, segment: _Segment, now: float) -> bytes:
-        segment.tries += 1
-        segment.sent_at = now
-        segment.overtaken = 0
-        return self._packet(segment.kind, segment.number, segment.data)
 
     def _packet(self, kind: int, number: int, data: bytes = b"") -> bytes:
         there = 0

@@ -9,15 +9,12 @@ from netsvc.chat.events import Session
 from netsvc.chat.line.frontend import LineFrontend
 from netsvc.multiplex.batch import Batch
 from netsvc.relay.commands import commands_of
+from netsvc.relay.recipient import Forms, Recipient
 
 if TYPE_CHECKING:
     from netsvc.chat.line.session import LineSession
     from netsvc.relay.relay import Relay
     from netsvc.relay.text_peer import TextPeer
-
-
-#: A line without an end, with LF, with CRLF.
-Forms = tuple[bytes, bytes, bytes]
 
 
 class TextFrontend(LineFrontend):
@@ -64,7 +61,7 @@ def _forms(relay: Relay, line: bytes) -> Forms:
     return bare, bare + b"\n", line
 
 
-def send_all(relay: Relay, forms: Forms, peers: Sequence[TextPeer]) -> None:
+def send_all(relay: Relay, forms: Forms, peers: Sequence[Recipient]) -> None:
     """
     Send a datagram to many; an error of one does not keep it from the others.
 
@@ -73,7 +70,7 @@ def send_all(relay: Relay, forms: Forms, peers: Sequence[TextPeer]) -> None:
     if not relay.mixed and relay.batch is not None:
         _send_batch(relay.batch, forms, peers)
         return
-    groups: dict[Batch | None, list[TextPeer]] = {}
+    groups: dict[Batch | None, list[Recipient]] = {}
     for peer in peers:
         groups.setdefault(peer.batch, []).append(peer)
     for batch, group in groups.items():
@@ -83,7 +80,7 @@ def send_all(relay: Relay, forms: Forms, peers: Sequence[TextPeer]) -> None:
             _send_batch(batch, forms, group)
 
 
-def _send_batch(batch: Batch, forms: Forms, peers: Sequence[TextPeer]) -> None:
+def _send_batch(batch: Batch, forms: Forms, peers: Sequence[Recipient]) -> None:
     """Send in as few system calls as it takes."""
     batch.send(
         forms,
@@ -92,10 +89,10 @@ def _send_batch(batch: Batch, forms: Forms, peers: Sequence[TextPeer]) -> None:
     )
 
 
-def _send_each(forms: Forms, peers: Iterable[TextPeer]) -> None:
+def _send_each(forms: Forms, peers: Iterable[Recipient]) -> None:
     """Send in a system call for each peer."""
     rest = iter(peers)
-    peer: TextPeer
+    peer: Recipient
     while True:
         try:
             # One try for all: it is set up again only after an error.

@@ -23,11 +23,12 @@ from netsvc.relay import admission
 from netsvc.relay.admission import COOKIE, OPEN, Credit, admission_of
 from netsvc.relay.demux import FRAME, is_foreign, is_text
 from netsvc.relay.raw import RawPeer
+from netsvc.relay.recipient import Address
 from netsvc.relay.relay import Relay
 from netsvc.relay.routes import Route, route_to
 from netsvc.relay.stun_door import StunDoor
 from netsvc.relay.stun_server import StunServer
-from netsvc.relay.text_peer import Address, TextPeer
+from netsvc.relay.text_peer import TextPeer
 from netsvc.relay.tokens import normal
 
 #: Why a datagram was not looked at.

@@ -7,7 +7,6 @@ happens in a room is a datagram for each event (L{netsvc.relay.fan_out}).
 
 from __future__ import annotations
 
-import errno
 from collections import deque
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
@@ -24,16 +23,11 @@ from netsvc.multiplex.batch import Batch
 from netsvc.relay import admission
 from netsvc.relay.admission import CHALLENGE_INTERVAL, Credit, is_private
 from netsvc.relay.echoes import PATIENCE
+from netsvc.relay.outbox import Outbox
+from netsvc.relay.recipient import BARE, Address, Forms, Recipient
 
 if TYPE_CHECKING:
     from netsvc.relay.relay import Relay
-
-#: Bytes of an answer's datagram: it fits in one packet on every path (RFC 8200, less
-#: headers), and no more lines are put into one.
-MAX_ANSWER: Final = 1200
-
-#: Bytes that wait until an address is validated.
-MAX_HELD: Final = 4 * 1024
 
 #: Messages that wait for one before them that takes time.
 MAX_QUEUED: Final = 64
@@ -41,37 +35,13 @@ MAX_QUEUED: Final = 64
 #: Lines of one datagram.
 MAX_LINES: Final = 64
 
-#: How often in a row sending to a peer may fail before it is put out.
-MAX_ERRORS: Final = 8
-
-#: Errors that say nothing about the destination: our own buffer is full, or what was
-#: sent is too long for any datagram, or for one of IPv4.
-_OURS: Final = frozenset({errno.EAGAIN, errno.EMSGSIZE, errno.ENOBUFS, errno.ENOMEM})
-
-#: How a peer ends its lines, as an index into what L{netsvc.relay.fan_out} makes.
-BARE: Final = 0
-LF: Final = 1
-CRLF: Final = 2
-_ENDS: Final = (b"", b"\n", b"\r\n")
-
-Address = tuple[str, int]
-
 _log = Logger()
 
 
-class TextPeer:
+class TextPeer(Recipient):
     """
     A peer; its session's L{Output<netsvc.chat.line.link.Output>} and stream.
 
-    @ivar key: The peer's address and the port that it came to.
-    @ivar host: The peer's host.
-    @ivar port: The peer's port.
-    @ivar sendto: Sends a datagram to an address, and raises C{OSError}.
-    @ivar to: The address as C{sendto} wants it.
-    @ivar batch: Sends to many of its kind at once, or C{None}.
-    @ivar packed: What that wants to be given for it.
-    @ivar form: How it ends its lines.
-    @ivar heard: When it was heard of last.
     @ivar credit: What it may be sent.
     @ivar session: Its session.
     @ivar token: By which it can resume from another address, once it has asked.
@@ -81,29 +51,14 @@ class TextPeer:
         "__weakref__",
         "_challenged",
         "_commands_full_at",
-        "_destination",
         "_echoed",
-        "_errors",
-        "_failed",
-        "_held",
         "_outbox",
-        "_packed",
         "_proven",
         "_queue",
-        "_relay",
         "_running",
         "_works",
-        "batch",
         "credit",
-        "form",
-        "heard",
-        "host",
-        "key",
-        "packed",
-        "port",
-        "sendto",
         "session",
-        "to",
         "token",
     )
 
@@ -118,26 +73,16 @@ class TextPeer:
         credit: Credit,
     ) -> None:
         """See the class; L{begin} makes the session."""
-        self._relay = relay
-        self.key = key
-        self.host, self.port = key[1]
-        self.sendto = sendto
-        self.to = to
-        self.batch = batch
-        self.form = BARE
-        self.heard = now
+        super().__init__(relay, key, sendto, to, batch, now)
         self.credit = credit
         self.token: str | None = None
-        self._ready()
-        self._proven = False
-        self._outbox: list[bytes] = []
-        self._held = 0
+        self._outbox = Outbox()
         self._queue: deque[bytes] = deque()
         self._works = Works(relay.reactor)
         self._running = False
         self._challenged = -CHALLENGE_INTERVAL
-        self._errors = self._echoed = 0
-        self._failed = self._commands_full_at = 0.0
+        self._echoed = 0
+        self._commands_full_at = 0.0
         self.session = LineSession(relay.frontend, self, Peer(self.host))
         self.session.wake = self._go
 
@@ -150,20 +95,6 @@ class TextPeer:
             entrance.begin(self.session)
         finally:
             self._running = False
-
-    def _ready(self) -> None:
-        """Make the address ready for being sent to."""
-        self._packed: tuple[bytes, ...] = (b"", b"", b"")
-        self._destination = None
-        if self.batch is not None:
-            self._destination = self.batch.destination(self.to)
-            self._packed = self._destination.headers
-        self.packed = self._packed[self.form]
-
-    @property
-    def address(self) -> Address:
-        """The peer's host and port."""
-        return self.host, self.port
 
     @property
     def validated(self) -> bool:
@@ -190,16 +121,6 @@ class TextPeer:
             self._running = False
         if (self._outbox or self._queue) and not session.busy:
             self._go()
-
-    def learn_form(self, data: bytes) -> int:
-        """Learn from what it sends how it ends its lines; give that."""
-        form = BARE
-        if data.endswith(b"\n"):
-            form = CRLF if data.endswith(b"\r\n") else LF
-        if form != self.form:
-            self.form = form
-            self.packed = self._packed[form]
-        return form
 
     def _keep(self, lines: list[bytes]) -> None:
         """Keep lines until those before them are done."""
@@ -272,43 +193,17 @@ class TextPeer:
 
     def write(self, data: bytes) -> None:
         """Send lines, when the datagram that is being answered is done with."""
-        if self._held + len(data) > MAX_HELD and not self.credit.validated:
+        if not self._outbox.put(data, self.credit):
             self._relay.counters["held-dropped"] += 1
-            return
-        self._held += len(data)
-        self._outbox.append(data)
-        if not self._running and not self.session.busy:
+        elif not self._running and not self.session.busy:
             self.flush()
 
     def flush(self) -> None:
         """Send what waits; as much as the peer may be sent."""
-        outbox = self._outbox
-        if not outbox:
-            return
-        lines = b"".join(outbox).splitlines()
-        outbox.clear()
-        self._held = 0
-        end = _ENDS[self.form]
-        while lines:
-            data, taken = packed(lines, end)
-            if not self.credit.take(len(data)):
-                # It waits until the address is validated.
-                rest = b"".join(line + b"\r\n" for line in lines)
-                outbox.append(rest)
-                self._held = len(rest)
-                return
-            del lines[:taken]
+        for data in self._outbox.datagrams(self.credit, self.line_end):
             self.send(data)
 
-    def send(self, data: bytes) -> None:
-        """Send a datagram now, whatever the credit is."""
-        self._relay.echoes.sent(data)
-        try:
-            self.sendto(data, self.to)
-        except OSError as error:
-            self.failed_to_send(error)
-
-    def room_line(self, forms: tuple[bytes, bytes, bytes]) -> None:
+    def room_line(self, forms: Forms) -> None:
         """Send a line of a room to a peer that is not validated, if it may be."""
         data = forms[self.form]
         if self._challenged >= 0 and self.credit.take(len(data)):
@@ -357,31 +252,8 @@ class TextPeer:
         batch: Batch | None,
     ) -> None:
         """It has another address now; the table is told by the caller."""
-        self.key = key
-        self.host, self.port = key[1]
-        self.sendto, self.to, self.batch = sendto, to, batch
-        self._ready()
-        self._errors = 0
-        self._proven = False  # it was at the other address
-
-    def failed_to_send(self, error: OSError) -> None:
-        """
-        Sending has failed; who cannot be reached for long is put out.
-
-        @param error: Why.
-        """
-        number = error.errno or 0
-        name = errno.errorcode.get(number, "other")
-        self._relay.counters[f"send-{name}"] += 1
-        if number in _OURS:
-            return
-        if self.heard > self._failed:
-            self._errors = 0
-        self._failed = self._relay.seconds()
-        self._errors += 1
-        if self._errors == MAX_ERRORS:
-            # Not now: whoever sends goes through a list that it is in.
-            self._relay.reactor.callLater(0, self.gone, f"Unreachable ({name})")
+        super().move(key, sendto, to, batch)
+        self._proven = False  # not at this address
 
     # The rest of the session's connection.
 
@@ -435,19 +307,3 @@ class TextPeer:
     def source(self) -> str | bytes:
         """Give what it counts as, for budgets."""
         return source_key(self.host)
-
-
-def packed(lines: list[bytes], end: bytes) -> tuple[bytes, int]:
-    """
-    Give a datagram of as many lines as fit into one, one at least.
-
-    @return: It, and how many lines it has.
-    """
-    size, taken = len(lines[0]) + len(end), 1
-    between = end or b"\n"
-    for line in lines[1:]:
-        size += len(line) + len(between)
-        if size > MAX_ANSWER:
-            break
-        taken += 1
-    return between.join(lines[:taken]) + end, taken

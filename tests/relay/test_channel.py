@@ -13,7 +13,6 @@ from netsvc.relay.channel import (
     ACK,
     END,
     HEADER,
-    LAST,
     MAX_SEGMENT,
     MESSAGE,
     NEVER,
@@ -23,6 +22,7 @@ from netsvc.relay.channel import (
     Channel,
     Timing,
 )
+from netsvc.relay.flight import LAST
 
 QUIET = Timing(keepalive=0.0)
 
@@ -303,7 +303,7 @@ class LimitTests(SynchronousTestCase):
     def test_numbers(self) -> None:
         """A channel ends when its numbers are used up."""
         channel = Channel(0.0, QUIET)
-        channel._number = LAST
+        channel._flying.number = LAST
         channel.message(b"last")
         channel.message(b"too many")
         self.assertEqual(len(channel.packets(0.0)), 1)

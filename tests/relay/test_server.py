@@ -8,14 +8,8 @@ from netsvc.chat.line.commands import Command
 from netsvc.daemon.reflectors import REFLECTORS
 from netsvc.relay import stun
 from netsvc.relay.stun_door import here
-from netsvc.relay.text_peer import (
-    MAX_ANSWER,
-    MAX_ERRORS,
-    MAX_LINES,
-    MAX_QUEUED,
-    packed,
-)
-from tests.relay.relay_case import ANN, BOB, CAT, DAN, EVE, HERE, RelayCase
+from netsvc.relay.text_peer import MAX_LINES, MAX_QUEUED
+from tests.relay.relay_case import ANN, BOB, DAN, EVE, HERE, RelayCase
 
 REQUEST = stun.message(stun.REQUEST, b"transaction!")
 CLASSIC = stun.message(stun.REQUEST, b"x" * 16)
@@ -33,18 +27,6 @@ class TalkTests(RelayCase):
         self.assertEqual(
             self.got(ANN), [b"* guest2 has joined #lobby", b"<guest2> hello"]
         )
-
-    def test_line_ends(self) -> None:
-        """Everybody gets lines that end as their own do."""
-        self.enter(ANN, BOB, EVE)
-        self.say(ANN, b"/who\n")
-        self.say(BOB, b"/who\r\n")
-        self.skt.sent.clear()
-        self.say(DAN, b"hi")
-        self.skt.sent.clear()
-        self.say(DAN, b"hello")
-        self.assertEqual(self.got(ANN), [b"<guest4> hello\n"])
-        self.assertEqual(self.got(BOB), [b"<guest4> hello\r\n"])
 
     def test_several_lines(self) -> None:
         """Each line of a datagram is a message; others get each by itself."""
@@ -101,24 +83,6 @@ class TalkTests(RelayCase):
         self.assertEqual(self.got(BOB), [f"<ann> {text}".encode()])
         self.say(BOB, text.encode())
         self.assertEqual(self.got(ANN), [f"<bob> {text}".encode("cp949")])
-
-    def test_long_answer(self) -> None:
-        """An answer comes in as few datagrams as it takes, of whole lines."""
-        self.enter(ANN)
-        for number in range(20):
-            self.say(ANN, b"/join #" + b"%d" % number * 30)
-        answers = self.say(ANN, b"/list")
-        self.assertGreater(len(answers), 1)
-        for answer in answers:
-            self.assertLessEqual(len(answer), MAX_ANSWER)
-            self.assertTrue(answer.startswith(b"* "))
-
-    def test_packed(self) -> None:
-        """A line that is longer than a datagram should be goes alone."""
-        long = b"x" * 2000
-        self.assertEqual(packed([long, b"y"], b"\n"), (long + b"\n", 1))
-        self.assertEqual(packed([b"x", b"y"], b"\n"), (b"x\ny\n", 2))
-        self.assertEqual(packed([b"x", b"y"], b""), (b"x\ny", 2))
 
     def test_keepalive(self) -> None:
         """An empty datagram says that a peer is there; nobody hears it."""
@@ -298,42 +262,6 @@ class SafetyTests(RelayCase):
         self.port.transport.to_group = True
         self.assertEqual(self.say(ANN, b"hello"), [])
         self.assertEqual(self.count("group"), 1)
-
-    def test_one_broken(self) -> None:
-        """Whatever error one destination gives, the others get what is said."""
-        self.enter(ANN, BOB, CAT)
-        for number in (errno.EPERM, errno.ENETUNREACH, errno.EINVAL, errno.ENOBUFS):
-            self.skt.broken = {BOB: number}
-            self.say(ANN, b"hello")
-            self.assertEqual(self.got(CAT), [b"<ann> hello"])
-            self.assertEqual(self.count(f"send-{errno.errorcode[number]}"), 1)
-
-    def test_unreachable(self) -> None:
-        """A peer that cannot be reached for long is put out, and others see that."""
-        self.enter(ANN, BOB)
-        self.clock.advance(1)
-        self.skt.broken = {BOB: errno.EPERM}
-        for _ in range(MAX_ERRORS - 1):
-            self.say(ANN, b"hello")
-        self.clock.advance(1)
-        self.say(BOB, b"still here")  # so it starts again
-        for _ in range(MAX_ERRORS - 1):
-            self.say(ANN, b"hello")
-        self.clock.advance(0)
-        self.assertEqual(len(self.relay.peers), 2)
-        self.say(ANN, b"hello")
-        self.got(ANN)
-        self.clock.advance(0)
-        self.assertEqual(self.got(ANN), [b"* bob has quit (Unreachable (EPERM))"])
-
-    def test_full_buffer(self) -> None:
-        """That our own buffer is full is not the peer's fault."""
-        self.enter(ANN, BOB)
-        for number in (errno.ENOBUFS, errno.EMSGSIZE) * (2 * MAX_ERRORS):
-            self.skt.broken = {BOB: number}
-            self.say(ANN, b"hello")
-        self.clock.advance(0)
-        self.assertEqual(len(self.relay.peers), 2)
 
     def test_answer_fails(self) -> None:
         """An answer that cannot be sent is counted, and nothing else happens."""

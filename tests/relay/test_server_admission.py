@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 
 from netsvc.relay.admission import CHALLENGE_INTERVAL
-from netsvc.relay.text_peer import MAX_HELD
+from netsvc.relay.outbox import MAX_HELD
 from tests.relay.relay_case import ANN, BOB, DAN, EVE, HERE, RelayCase
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, cast
 
+from twisted.logger import capturedLogs
+
 from netsvc.daemon import binding as binding_module
 from netsvc.daemon import listeners as listeners_module
 from netsvc.daemon import logs
@@ -108,6 +110,19 @@ class LifeTests(ServiceCase):
         self.assertIs(service.relay.network, self.relay.network)
         self.successResultOf(service.stopService())
         self.assertEqual(self.calls, [])
+
+    def test_called(self) -> None:
+        """It is called by its name in the log, as in the metrics."""
+        service = RelayService(make_settings(listen=("udp:7099",)), self.clock)
+        for each in ("open", "start", "stop"):
+            self.patch(service.host, each, lambda: None)
+        service.setName("relay.office")
+        with capturedLogs() as logged:
+            service.startService()
+            self.successResultOf(service.stopService())
+        called = [each["service"] for each in logged if "service" in each]
+        self.assertEqual(called, ["netsvc-relay/office"] * 2)
+        self.assertEqual(service.host.label, "netsvc-relay/office")
 
     def test_port_taken(self) -> None:
         """A port that cannot be bound ends the process; the others are closed."""
