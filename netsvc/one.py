@@ -168,5 +168,6 @@ def _told(configuration: Configuration, entry: Entry, problem: str) -> Problem:
     match = _REFUSED.fullmatch(problem)
     if match is not None and (key := match[1].replace("-", "_")) in keys:
         return configuration.problem(entry, key, match[2])
-    rest = problem.removeprefix(f"netsvc-{entry.table}: ")
-    return configuration.problem(entry, "", rest)
+    for own in (f"netsvc-{entry.table}", f"netsvc-{entry.table}/{entry.name}"):
+        problem = problem.removeprefix(f"{own}: ")
+    return configuration.problem(entry, "", problem)

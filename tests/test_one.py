@@ -141,6 +141,12 @@ class OneTests(SynchronousTestCase):
             "file:2: echo.journal: why",
         )
         self.assertEqual(explained(echo.service, "file:9: why"), "file:9: why")
+        configuration = tables.parse("[[echo]]\nname = 'two'\n", "file")
+        (echo,) = one.make_services(configuration, self.reactor)
+        explained = one.explain(configuration, [echo])
+        self.assertEqual(
+            explained(echo.service, "netsvc-echo/two: why"), "file:1: echo.two: why"
+        )
         self.assertEqual(explained(object(), "why"), "why")
 
 

@@ -205,7 +205,7 @@ class Control:
         except (CannotListenError, OSError, ValueError) as error:
             cause = getattr(error, "socketError", error)
             reason = getattr(cause, "strerror", None) or str(cause)
-            refuse(f"netsvc-balance: no control socket at {self._path}: {reason}")
+            refuse(f"netsvc-balance: --control: {self._path}: {reason}")
 
     @defer.inlineCallbacks
     def close(self) -> Any:

@@ -43,7 +43,7 @@ from netsvc.daemon.lifecycle import refuse
 from netsvc.daemon.limits import ConnectionLimits, RateTable, changed_table
 from netsvc.daemon.report import ServiceReport
 from netsvc.daemon.reporting import Reporting, Traffic
-from netsvc.daemon.service import Change
+from netsvc.daemon.service import Change, label_of
 from netsvc.multiplex import multiplexed
 
 NAME = "netsvc-balance"
@@ -124,6 +124,11 @@ class BalanceService(Service):
         self._udp_sweep = task.LoopingCall(self._sweep_datagrams)
         self._udp_sweep.clock = mux
         self._opening: Any = None
+
+    def setName(self, name: str) -> None:
+        """Take a name, by which the log tells it from others of its kind."""
+        super().setName(name)
+        self.listeners.service = self.door.sessions.service = label_of(self)
 
     # What it consists of.
 
@@ -264,7 +269,7 @@ class BalanceService(Service):
             self._log.warn(
                 "{service} takes {limit} connections: the system allows no more"
                 " open files (ulimit -Hn)",
-                service=NAME,
+                service=label_of(self),
                 limit=room.connections,
                 event="limit-lowered",
             )
@@ -272,7 +277,7 @@ class BalanceService(Service):
             self._log.warn(
                 "{service} takes {limit} UDP sessions: the system allows no more"
                 " open files (ulimit -Hn)",
-                service=NAME,
+                service=label_of(self),
                 limit=room.udp_sessions,
                 event="limit-lowered",
             )
@@ -338,8 +343,8 @@ class BalanceService(Service):
         counters = self.counters()
         self._log.info(
             "{service} has stopped: {text}",
-            service=f"{NAME} ({self.name})" if self.name else NAME,
-            text=", ".join(f"{k}={v}" for k, v in counters.items()),
+            service=label_of(self),
+            text=", ".join(f"{k}={v}" for k, v in counters.items()) or "nothing",
             counters=counters,
             event="stopped",
         )

@@ -122,6 +122,7 @@ class HubHost:
     """
     A hub, its store and what else is beside it.
 
+    @ivar label: What the service is called in the log.
     @ivar store: Where history and accounts are.
     @ivar passwords: Makes and checks hashes, elsewhere.
     @ivar network: What the frontends share.
@@ -149,7 +150,7 @@ class HubHost:
         @param path: The store's file, or C{:memory:}.
         @raise SystemExit: If a file cannot be read, with one line for operators.
         """
-        self._service = service
+        self._service = self.label = service
         self.settings = settings
         self.reload: Callable[[], defer.Deferred[list[str]]] | None = None
         self._reactor = reactor
@@ -347,7 +348,7 @@ class HubHost:
         """Chat goes on unstored."""
         self._log.error(
             "{service} does not store what is said: {reason}",
-            service=self._service,
+            service=self.label,
             reason=reason,
             event="store-degraded",
         )
@@ -359,7 +360,7 @@ class HubHost:
         self._bans.resave()
         self._log.warn(
             "{service} stores what is said again",
-            service=self._service,
+            service=self.label,
             event="store-recovered",
         )
         self.network.tell_operators("What is said is stored again")

@@ -34,7 +34,7 @@ from netsvc.daemon.listen import Listen
 from netsvc.daemon.listeners import Listeners
 from netsvc.daemon.report import ServiceReport
 from netsvc.daemon.reporting import Reporting, Traffic
-from netsvc.daemon.service import Change
+from netsvc.daemon.service import Change, label_of
 from netsvc.multiplex import fan_out
 
 NAME = "netsvc-chat"
@@ -86,6 +86,13 @@ class ChatService(Service):
         self._reporting = Reporting(NAME, self.connections, lambda: self.listeners)
         self._ticking = task.LoopingCall(self._tick)
         self._ticking.clock = reactor
+
+    def setName(self, name: str) -> None:
+        """Take a name, by which the log tells it from others of its kind."""
+        super().setName(name)
+        self.host.label = self.connections.service = label_of(self)
+        for each in self.listeners:
+            each.service = label_of(self)
 
     # What it goes by.
 
@@ -212,7 +219,7 @@ class ChatService(Service):
             self._log.warn(
                 "{service} takes {limit} connections: the system allows no more"
                 " open files (ulimit -Hn)",
-                service=NAME,
+                service=label_of(self),
                 limit=limit,
                 event="limit-lowered",
             )
@@ -246,8 +253,8 @@ class ChatService(Service):
         counters = self.counters()
         self._log.info(
             "{service} has stopped: {text}",
-            service=NAME,
-            text=", ".join(f"{k}={v}" for k, v in counters.items()),
+            service=label_of(self),
+            text=", ".join(f"{k}={v}" for k, v in counters.items()) or "nothing",
             counters=counters,
             event="stopped",
         )

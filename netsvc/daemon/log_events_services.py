@@ -156,7 +156,11 @@ SERVICE_EVENTS: Final = (
         "upstream",
         "info",
         "Where questions are sent.",
-        {"servers": "the servers", "validation": "whether answers are validated"},
+        {
+            **SERVICE,
+            "servers": "the servers",
+            "validation": "whether answers are validated",
+        },
         limited=False,
     ),
 )

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from twisted.internet.defer import Deferred
 
 from netsvc.dns.options import PLAIN, QueryOptions
-from netsvc.dns.result import Result
+from netsvc.dns.result import Record, Result
 
 
 class Asks(Protocol):
@@ -32,4 +32,23 @@ class Asks(Protocol):
         @return: Fires with the answer, positive or negative; fails with a
             L{LookupFailed<netsvc.dns.errors.LookupFailed>}, or with
             L{InvalidName<netsvc.dns.errors.InvalidName>}. To cancel it gives up.
+        """
+
+
+@runtime_checkable
+class TransfersZones(Protocol):
+    """Something that transfers zones: a resolver, but no cache and no validator."""
+
+    def transfer(
+        self, name: bytes, timeout: float | None = None
+    ) -> Deferred[tuple[Record, ...]]:
+        """
+        Transfer a zone (AXFR, RFC 5936) from the first server that gives it.
+
+        @param name: The zone, in wire form.
+        @param timeout: Seconds that it may take; L{None} for
+            L{netsvc.dns.zones.TIMEOUT}.
+        @return: Fires with the records, from the SOA record to its repetition; fails
+            with a L{LookupFailed<netsvc.dns.errors.LookupFailed>}, or with
+            C{TLSSettingsError} if the authorities' file is gone. To cancel it gives up.
         """

@@ -25,7 +25,7 @@ from twisted.names import dns, error
 from twisted.names.common import ResolverBase
 from zope.interface import implementer
 
-from netsvc.dns.asking import Asks
+from netsvc.dns.asking import Asks, TransfersZones
 from netsvc.dns.codes import NXDOMAIN
 from netsvc.dns.errors import (
     DNSError,
@@ -200,7 +200,7 @@ class NamesResolver(ResolverBase):
     async def _answers(
         self, name: Any, rclass: int, rtype: int, timeout: Any
     ) -> tuple[list[Any], list[Any], list[Any]]:
-        text = name.decode("ascii", "replace") if isinstance(name, bytes) else str(name)
+        text = _text(name)
         options = QueryOptions(deadline=_seconds(timeout))
         try:
             result = await self._asks.query(text or ".", rtype, rclass, options)
@@ -216,11 +216,42 @@ class NamesResolver(ResolverBase):
             [_header(record) for record in result.additional],
         )
 
+    def lookupZone(self, name: Any, timeout: Any = None) -> Deferred[Any]:
+        """
+        Transfer a zone (AXFR): the answers begin and end with its SOA record.
+
+        Only a L{Resolver<netsvc.dns.resolver.Resolver>} transfers zones. Behind a cache
+        or a validator it fails with L{DNSNotImplementedError
+        <twisted.names.error.DNSNotImplementedError>}, and nobody is asked.
+
+        @param timeout: Seconds that it may take; L{netsvc.dns.zones.TIMEOUT} if it is
+            not given.
+        """
+        return Deferred.fromCoroutine(self._zone(name, timeout))
+
+    async def _zone(
+        self, name: Any, timeout: Any
+    ) -> tuple[list[Any], list[Any], list[Any]]:
+        if not isinstance(self._asks, TransfersZones):
+            raise error.DNSNotImplementedError(
+                "zone transfers are asked of a Resolver, not of a cache or validator"
+            )
+        try:
+            zone = to_wire(_text(name) or ".")
+            records = await self._asks.transfer(zone, _seconds(timeout))
+        except InvalidName as wrong:
+            raise error.DNSNameError(str(wrong)) from wrong
+        except LookupFailed as failure:
+            raise _names_error(failure) from failure
+        except DNSError as wrong:
+            raise error.DNSUnknownError(str(wrong)) from wrong
+        return [_header(record) for record in records], [], []
+
     def getHostByName(
         self, name: Any, timeout: Any = None, effort: int = 10
     ) -> Deferred[str]:
         """Find an address of a name: an IPv4 one if it has one."""
-        text = name.decode("ascii", "replace") if isinstance(name, bytes) else str(name)
+        text = _text(name)
 
         async def find() -> str:
             try:
@@ -234,6 +265,11 @@ class NamesResolver(ResolverBase):
             return found[0]
 
         return Deferred.fromCoroutine(find())
+
+
+def _text(name: Any) -> str:
+    """Give a name of a program as text."""
+    return name.decode("ascii", "replace") if isinstance(name, bytes) else str(name)
 
 
 def _seconds(timeout: Any) -> float | None:

@@ -12,7 +12,7 @@ import os
 from collections import Counter
 from collections.abc import Callable, Iterable
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from twisted.internet.defer import Deferred, fail
 from twisted.logger import Logger
@@ -31,7 +31,7 @@ from netsvc.dns.memory import Memory
 from netsvc.dns.names import from_text
 from netsvc.dns.options import PLAIN, QueryOptions
 from netsvc.dns.resolver_settings import DEFAULT, Order, ResolverSettings
-from netsvc.dns.result import Question, Result
+from netsvc.dns.result import Question, Record, Result
 from netsvc.dns.rrtypes import IN, TYPES, parse_class, parse_type
 from netsvc.dns.servers import HTTPS, TCP, TLS, UDP, Server
 from netsvc.dns.stream import StreamCarrier
@@ -40,6 +40,9 @@ from netsvc.dns.udp import UDPCarrier
 from netsvc.dns.wheel import Timed, Wheel
 from netsvc.multiplex.dial import dial
 from netsvc.multiplex.reactor import multiplexed
+
+if TYPE_CHECKING:
+    from netsvc.dns.zones import Zones
 
 #: Bytes of the random client cookie (RFC 7873 section 4.1).
 _COOKIE = 8
@@ -107,6 +110,7 @@ class Resolver:
             self._trust = self._authorities()
         self._upstreams = {server: self._reach(server) for server in self.servers}
         self._all = list(self._upstreams.values())
+        self._zones: Zones | None = None
 
     # How servers are reached.
 
@@ -220,6 +224,25 @@ class Resolver:
             self.counters[JOINED] += 1
         return waiting
 
+    def transfer(
+        self, name: bytes, timeout: float | None = None
+    ) -> Deferred[tuple[Record, ...]]:
+        """Transfer a zone; see L{netsvc.dns.asking.TransfersZones.transfer}."""
+        if self._closed:
+            return fail(ResolverClosed("the resolver is closed"))
+        if self._zones is None:
+            # Loaded by those who need it.
+            from netsvc.dns.zones import Zones
+
+            self._zones = Zones(
+                self._reactor,
+                self.servers,
+                self.settings.authorities,
+                self._entropy.take,
+                self.counters,
+            )
+        return self._zones.transfer(name, timeout)
+
     def _give_up(self, lookup: Lookup, waiting: Deferred[Result]) -> None:
         """One of those who wait for a lookup has been cancelled."""
         if waiting in lookup.waiting:
@@ -314,6 +337,8 @@ class Resolver:
             for carrier in (upstream.datagrams, upstream.stream):
                 if carrier is not None:
                     carrier.close()
+        if self._zones is not None:
+            self._zones.close()
         self._wheel.stop()
 
     def _mistaken(self, error: Exception) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import time
 from collections import Counter
-from typing import Any
+from typing import Any, NoReturn
 
 from twisted.application.service import Service
 from twisted.internet import defer
@@ -23,7 +23,7 @@ from netsvc.daemon.limits import ConnectionLimits, RateTable
 from netsvc.daemon.listeners import Listeners
 from netsvc.daemon.report import ServiceReport
 from netsvc.daemon.reporting import Reporting, Traffic
-from netsvc.daemon.service import Change
+from netsvc.daemon.service import Change, label_of
 from netsvc.dns import reloading, reporting
 from netsvc.dns.asking import Asks
 from netsvc.dns.cache import Cache, CacheLimits
@@ -39,7 +39,13 @@ from netsvc.dns.names import from_text
 from netsvc.dns.reloading import LISTENS, given
 from netsvc.dns.resolver import Resolver
 from netsvc.dns.settings import DNSSettings
-from netsvc.dns.upstream import Upstream, check_others, find_sources, make_upstream
+from netsvc.dns.upstream import (
+    Upstream,
+    check_files,
+    check_others,
+    find_sources,
+    make_upstream,
+)
 
 NAME = "netsvc-dns"
 
@@ -66,7 +72,12 @@ class DNSService(Service):
         """
         @param settings: What is asked for.
         @param reactor: The reactor.
+        @raise SystemExit: If a file cannot be used, with one line for operators.
         """
+        try:
+            check_files(settings)
+        except ReloadError as error:
+            _refuse(error)
         self.settings = settings
         self._reactor = reactor
         self.connections = Connections(NAME, ConnectionLimits(0), Timeouts(), reactor)
@@ -96,6 +107,13 @@ class DNSService(Service):
             )
         ]
         self._reporting = Reporting(NAME, self.connections, lambda: self.listeners)
+
+    def setName(self, name: str) -> None:
+        """Take a name, by which the log tells it from others of its kind."""
+        super().setName(name)
+        self.connections.service = label_of(self)
+        for each in self.listeners:
+            each.service = label_of(self)
 
     # What listens.
 
@@ -200,15 +218,15 @@ class DNSService(Service):
             check_others(sources, own)
             return make_upstream(sources, settings, self._reactor)
         except ReloadError as error:
-            option = error.key.replace("_", "-")
-            refuse(f"{NAME}: --{option}: {error.problem}")
+            _refuse(error)
 
     def ask(self, upstream: Upstream) -> None:
         """Ask these from now on."""
         self.upstream = upstream
         self._asks.asks = upstream.asks
         self._log.info(
-            "netsvc-dns asks {servers}{validation}",
+            "{service} asks {servers}{validation}",
+            service=label_of(self),
             servers=", ".join(map(str, upstream.sources.servers)),
             validation=", and validates" if upstream.sources.dnssec else "",
             event="upstream",
@@ -257,7 +275,7 @@ class DNSService(Service):
             self._log.warn(
                 "{service} takes {limit} connections: the system allows no more"
                 " open files (ulimit -Hn)",
-                service=NAME,
+                service=label_of(self),
                 limit=limit,
                 event="limit-lowered",
             )
@@ -293,8 +311,8 @@ class DNSService(Service):
         counters = self.counters()
         self._log.info(
             "{service} has stopped: {text}",
-            service=NAME,
-            text=", ".join(f"{k}={v}" for k, v in counters.items()),
+            service=label_of(self),
+            text=", ".join(f"{k}={v}" for k, v in counters.items()) or "nothing",
             counters=counters,
             event="stopped",
         )
@@ -359,6 +377,12 @@ class _Later:
     def query(self, *arguments: Any) -> Any:
         """Ask."""
         return self.asks.query(*arguments)
+
+
+def _refuse(error: ReloadError) -> NoReturn:
+    """End the start with a line for operators."""
+    option = error.key.replace("_", "-")
+    refuse(f"{NAME}: --{option}: {error.problem}")
 
 
 def _cache_limits(settings: DNSSettings) -> CacheLimits:

@@ -119,6 +119,25 @@ def find_sources(settings: DNSSettings) -> Sources:
     )
 
 
+def check_files(settings: DNSSettings) -> None:
+    """
+    Read the files of authorities and trust anchors, whether a server needs them or not.
+
+    @raise ReloadError: One cannot be used.
+    """
+    if settings.upstream_ca is not None:
+        # OpenSSL is loaded by those who need it.
+        from netsvc.dns.tls import trust_root
+
+        try:
+            trust_root(settings.upstream_ca)
+        except DNSError as error:
+            raise ReloadError("upstream_ca", str(error)) from None
+    if settings.trust_anchor is not None:
+        content = _content("trust_anchor", settings.trust_anchor)
+        _anchors(content, settings)
+
+
 def check_others(sources: Sources, own: Iterable[Any]) -> None:
     """
     Refuse to ask ourselves.
@@ -139,7 +158,7 @@ def make_upstream(sources: Sources, settings: DNSSettings, reactor: Any) -> Upst
     @raise ReloadError: A file cannot be used.
     """
     # dnspython and cryptography are loaded by those who need them.
-    anchors = _anchors(sources, settings) if sources.dnssec else None
+    anchors = _anchors(sources.anchors, settings) if sources.dnssec else None
     try:
         resolver = Resolver(
             reactor,
@@ -157,14 +176,14 @@ def make_upstream(sources: Sources, settings: DNSSettings, reactor: Any) -> Upst
     return Upstream(sources, resolver, validated)
 
 
-def _anchors(sources: Sources, settings: DNSSettings) -> Any:
+def _anchors(content: bytes | None, settings: DNSSettings) -> Any:
     """Read the trust anchors."""
     from netsvc.dns.dnssec.anchors import AnchorError, parse_anchors, root_anchors
 
-    if sources.anchors is None:
+    if content is None:
         return root_anchors()
     try:
-        return parse_anchors(sources.anchors.decode("utf-8", "replace"))
+        return parse_anchors(content.decode("utf-8", "replace"))
     except AnchorError as error:
         problem = f"{settings.trust_anchor}: {error}"
         raise ReloadError("trust_anchor", problem) from None

@@ -252,7 +252,7 @@ class EchoService(Service):
         self._log.info(
             "{service} has stopped: {text}",
             service=label_of(self),
-            text=", ".join(f"{k}={v}" for k, v in counters.items()),
+            text=", ".join(f"{k}={v}" for k, v in counters.items()) or "nothing",
             counters=counters,
             event="stopped",
         )

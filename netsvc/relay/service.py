@@ -18,7 +18,7 @@ from netsvc.daemon.lifecycle import refuse
 from netsvc.daemon.listen import Listen
 from netsvc.daemon.listeners import Listeners
 from netsvc.daemon.report import ServiceReport
-from netsvc.daemon.service import Change
+from netsvc.daemon.service import Change, label_of
 from netsvc.relay import reloading, reporting
 from netsvc.relay.fan_out import TextFrontend
 from netsvc.relay.frame_peers import FramePeers
@@ -92,6 +92,14 @@ class RelayService(Service):
         )
         self._ticking = task.LoopingCall(self._tick)
         self._ticking.clock = reactor
+
+    def setName(self, name: str) -> None:
+        """Take a name, by which the log tells it from others of its kind."""
+        super().setName(name)
+        if self.owns_host:
+            self.host.label = label_of(self)
+        for each in self.listeners:
+            each.service = label_of(self)
 
     def _port(self) -> RelayPort:
         """Make what serves the next listener."""
@@ -228,8 +236,8 @@ class RelayService(Service):
         counters = self.counters()
         self._log.info(
             "{service} has stopped: {text}",
-            service=NAME,
-            text=", ".join(f"{k}={v}" for k, v in counters.items()),
+            service=label_of(self),
+            text=", ".join(f"{k}={v}" for k, v in counters.items()) or "nothing",
             counters=counters,
             event="stopped",
         )

@@ -308,7 +308,7 @@ class SocketTests(Case):
         self.patch(self.reactor, "listenUNIX", listen)
         self.assertEqual(
             self.refusal(),
-            "netsvc-balance: no control socket at balance.sock: Permission denied",
+            "netsvc-balance: --control: balance.sock: Permission denied",
         )
 
     def test_bad_path(self) -> None:

@@ -107,6 +107,19 @@ class ServiceTests(ServiceCase):
         )
         self.stop()
 
+    def test_called(self) -> None:
+        """One of several is called by its name in the log, as in the metrics."""
+        self.descriptors = 3000
+        self.make(listen=("tcp:8000", "udp:53"))
+        self.service.setName("balance.web")
+        with capturedLogs() as logged:
+            self.start()
+            self.stop()
+        called = [each["service"] for each in logged if "service" in each]
+        self.assertEqual(called, ["netsvc-balance/web"] * len(called))
+        self.assertIn("netsvc-balance/web has stopped: ", str(formatEvent(logged[-1])))
+        self.assertEqual(self.service.door.sessions.service, "netsvc-balance/web")
+
     def test_held_until_checked(self) -> None:
         """Clients wait in the kernel for the first checks, but not for long."""
         self.make("a.test:80")

@@ -57,7 +57,10 @@ class CheckTests(SynchronousTestCase):
     def test_files(self) -> None:
         """Files that it names and that cannot be used are told, too."""
         gone = Path(self.mktemp()).absolute()
-        text = f"[echo]\n[chat]\nmotd = '{gone}'\n[daemon]\nadmin_token = '{gone}'\n"
+        text = (
+            f"[echo]\n[chat]\nmotd = '{gone}'\n[daemon]\nadmin_token = '{gone}'\n"
+            f"[dns]\nupstream = '192.0.2.1'\nupstream_ca = '{gone}'\n"
+        )
         status, out, err = self.call(text=text)
         self.assertEqual((status, out), (1, ""))
         self.assertEqual(
@@ -65,6 +68,7 @@ class CheckTests(SynchronousTestCase):
             [
                 f":3: chat.motd: cannot read {gone}: No such file or directory",
                 f":5: daemon.admin_token: {gone}: No such file or directory",
+                f":8: dns.upstream_ca: {gone}: No such file or directory",
             ],
         )
 

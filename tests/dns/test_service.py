@@ -51,10 +51,10 @@ class ServiceCase(SynchronousTestCase):
 
     def refused(self, **settings: Any) -> str:
         """Give the line with which it does not start."""
-        service = self.make(**settings)
         with self.assertRaises(SystemExit) as caught:
+            service = self.make(**settings)
+            self.addCleanup(service.stopService)
             service.startService()
-        self.addCleanup(service.stopService)
         return str(caught.exception)
 
     def file(self, text: str) -> Path:
@@ -76,6 +76,20 @@ class StartTests(ServiceCase):
         self.assertEqual(len(service.datagrams), 1)
         texts = [formatEvent(event) for event in self.events]
         self.assertIn("netsvc-dns asks 192.0.2.53", texts)
+
+    def test_called(self) -> None:
+        """One of several is called by its name in the log, as in the metrics."""
+        self.patch(module, "connection_limit", lambda wanted, others: 7)
+        service = self.make()
+        service.setName("dns.second")
+        service.startService()
+        self.successResultOf(service.stopService())
+        called = [each["service"] for each in self.events if "service" in each]
+        self.assertEqual(set(called), {"netsvc-dns/second"})
+        self.assertEqual(service.connections.service, "netsvc-dns/second")
+        texts = [formatEvent(event) for event in self.events]
+        self.assertIn("netsvc-dns/second asks 192.0.2.53", texts)
+        self.assertEqual(texts[-1], "netsvc-dns/second has stopped: nothing")
 
     def test_more(self) -> None:
         """It listens where it is told to."""
@@ -176,6 +190,18 @@ class UpstreamTests(ServiceCase):
         for server in ("tls://192.0.2.1", "192.0.2.1"):
             text = self.refused(upstream=[server], upstream_ca=path)
             self.assertIn("--upstream-ca", text)
+
+    def test_files(self) -> None:
+        """Files that cannot be used are told before anything starts, in one line."""
+        path = Path("/nonexistent")
+        for key in ("upstream_ca", "trust_anchor"):
+            with self.assertRaises(SystemExit) as caught:
+                self.make(dnssec=True, **{key: path})
+            option = key.replace("_", "-")
+            self.assertEqual(
+                str(caught.exception),
+                f"netsvc-dns: --{option}: {path}: No such file or directory",
+            )
 
     def test_certificate_name(self) -> None:
         """And a server with a name that no certificate can have."""

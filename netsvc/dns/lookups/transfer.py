@@ -108,7 +108,11 @@ class Transfer(Protocol):
         if authorities is not None or (is_secure and not self._server.pins):
             from netsvc.dns.tls import trust_root
 
-            trust = trust_root(authorities)
+            try:
+                trust = trust_root(authorities)
+            except BaseException:
+                self._close()
+                raise
         if is_secure:
             from netsvc.dns.tls import TLSClient
 
