@@ -22,7 +22,9 @@ COMMANDS = Path(sys.executable).parent
 #: Seconds that a process may take to listen, and to end, on a busy machine.
 PATIENCE = 20.0
 
-_LISTENS = re.compile(r"(netsvc-\w+) listens on (\S+) \((\S+)\)$", re.MULTILINE)
+_LISTENS = re.compile(
+    r"(netsvc-\w+)(?:/\S+)? listens on (\S+) \((\S+)\)$", re.MULTILINE
+)
 _TROUBLE = ("Traceback", "Unhandled", "#critical]")
 
 CONFIGURATION = """

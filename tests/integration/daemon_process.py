@@ -24,7 +24,7 @@ RUNNERS = {
     "netsvc": ("netsvc", "run", "netsvc"),
 }
 
-_LISTENS = re.compile(r"(netsvc-\w+) listens on (\S+) \((.*)\)$", re.MULTILINE)
+_LISTENS = re.compile(r"(netsvc-\w+)(?:/\S+)? listens on (\S+) \((.*)\)$", re.MULTILINE)
 _TROUBLE = ("Traceback", "Unhandled", "#critical]", '"level": "critical"')
 
 #: How the end of a reload is logged.
