@@ -18,7 +18,7 @@ from netsvc import tables
 from netsvc.daemon.admin.access import read_token
 from netsvc.daemon.binding import Binder, reason
 from netsvc.daemon.configuration import Configuration, Entry, Problem
-from netsvc.daemon.lifecycle import StartError, refuse_all
+from netsvc.daemon.refusing import StartError, refuse_all
 from netsvc.daemon.reloading import Running
 from netsvc.daemon.settings import settings_of
 from netsvc.daemon.workers.placement import wishes

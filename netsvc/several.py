@@ -12,7 +12,7 @@ from typing import Any
 
 from netsvc import one, tables
 from netsvc.daemon.configuration import Configuration, Entry
-from netsvc.daemon.lifecycle import refuse
+from netsvc.daemon.refusing import refuse
 from netsvc.daemon.workers import placement
 from netsvc.daemon.workers.supervisor import Supervisor
 

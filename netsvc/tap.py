@@ -96,8 +96,9 @@ def makeService(options: Options, reactor: Any = None) -> Any:
     from netsvc import one
     from netsvc.daemon import logs
     from netsvc.daemon.collecting import local_source
-    from netsvc.daemon.lifecycle import Daemon, refuse, service_reactor
+    from netsvc.daemon.lifecycle import Daemon, service_reactor
     from netsvc.daemon.measuring import Measuring
+    from netsvc.daemon.refusing import refuse
     from netsvc.daemon.reloading import Reloader
 
     reactor = service_reactor(reactor)
@@ -175,7 +176,7 @@ def _admin(
     from netsvc.daemon.admin.access import AdminSettings, read_token
     from netsvc.daemon.admin.service import AdminService, GivenDirectory
     from netsvc.daemon.admin.where import default_listen, default_path
-    from netsvc.daemon.lifecycle import refuse
+    from netsvc.daemon.refusing import refuse
 
     token = None
     if settings.admin_token is not None:

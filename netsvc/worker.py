@@ -46,8 +46,9 @@ def _serve(skt: socket.socket, orders: child.Orders) -> int:
     from netsvc import one
     from netsvc.daemon import logs
     from netsvc.daemon.collecting import Collector, reporting
-    from netsvc.daemon.lifecycle import Daemon, StartError, service_reactor
+    from netsvc.daemon.lifecycle import Daemon, service_reactor
     from netsvc.daemon.measuring import Measuring
+    from netsvc.daemon.refusing import StartError
     from netsvc.daemon.reloading import Reloader
     from netsvc.multiplex import multiplexed
 

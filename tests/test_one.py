@@ -11,7 +11,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from netsvc import one, tables
 from netsvc.balance import tap as balance_tap
-from netsvc.daemon.lifecycle import StartError, refuse
+from netsvc.daemon.refusing import StartError, refuse
 from netsvc.daemon.reloading import Running
 
 CHAT = "[chat]\n"

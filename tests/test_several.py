@@ -8,7 +8,7 @@ from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
 from netsvc import several, tables
-from netsvc.daemon.lifecycle import StartError
+from netsvc.daemon.refusing import StartError
 
 TEXT = """
 [daemon]

@@ -16,8 +16,9 @@ from netsvc.daemon import logs
 from netsvc.daemon.admin import service
 from netsvc.daemon.admin.service import AdminService
 from netsvc.daemon.admin.where import default_path
-from netsvc.daemon.lifecycle import Daemon, StartError
+from netsvc.daemon.lifecycle import Daemon
 from netsvc.daemon.measuring import Measuring
+from netsvc.daemon.refusing import StartError
 from netsvc.daemon.reloading import Reloader
 from netsvc.tap import Options, _admin, makeService
 

@@ -23,7 +23,7 @@ from netsvc.balance.control_wire import (
     format_refusal,
     parse_request,
 )
-from netsvc.daemon.lifecycle import refuse
+from netsvc.daemon.refusing import refuse
 from netsvc.daemon.unix_sockets import remove_stale
 
 __all__ = ["Control", "Controlled"]

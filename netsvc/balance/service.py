@@ -39,8 +39,8 @@ from netsvc.balance.tls import LayerFactory
 from netsvc.balance.udp import UDPEntrance
 from netsvc.balance.upstream import Upstream
 from netsvc.balance.watch import Watch
-from netsvc.daemon.lifecycle import refuse
 from netsvc.daemon.limits import ConnectionLimits, RateTable, changed_table
+from netsvc.daemon.refusing import refuse
 from netsvc.daemon.report import ServiceReport
 from netsvc.daemon.reporting import Reporting, Traffic
 from netsvc.daemon.service import Change, label_of

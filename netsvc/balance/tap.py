@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from netsvc.balance.settings import BalanceSettings
-from netsvc.daemon.lifecycle import Daemon, refuse, service_reactor
+from netsvc.daemon.lifecycle import Daemon, service_reactor
 from netsvc.daemon.options import SettingsOptions
+from netsvc.daemon.refusing import refuse
 
 
 class Options(SettingsOptions[BalanceSettings]):

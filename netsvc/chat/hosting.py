@@ -50,7 +50,7 @@ from netsvc.chat.store.markers import Markers
 from netsvc.chat.store.retention import Retention
 from netsvc.chat.store.seam import Work
 from netsvc.chat.store.store import Store
-from netsvc.daemon.lifecycle import refuse
+from netsvc.daemon.refusing import refuse
 
 #: Descriptors for the store and its threads.
 STORE_FILES: Final = 16

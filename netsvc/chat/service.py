@@ -28,10 +28,10 @@ from netsvc.chat.store.database import default_path
 from netsvc.daemon import logs
 from netsvc.daemon.connections import Connections, Timeouts
 from netsvc.daemon.descriptors import connection_limit
-from netsvc.daemon.lifecycle import refuse
 from netsvc.daemon.limits import ConnectionLimits
 from netsvc.daemon.listen import Listen
 from netsvc.daemon.listeners import Listeners
+from netsvc.daemon.refusing import refuse
 from netsvc.daemon.report import ServiceReport
 from netsvc.daemon.reporting import Reporting, Traffic
 from netsvc.daemon.service import Change, label_of

@@ -23,7 +23,7 @@ from twisted.logger import Logger
 
 from netsvc.daemon import logs
 from netsvc.daemon.notify import Notifier
-from netsvc.daemon.refusing import StartError, refuse, refuse_all, say
+from netsvc.daemon.refusing import StartError, say
 from netsvc.daemon.reloading import DRAINING, STOPPING, same_again
 from netsvc.daemon.service import label_of
 from netsvc.daemon.signals import Signals
@@ -34,9 +34,6 @@ __all__ = [
     "Daemon",
     "Drainable",
     "Reloads",
-    "StartError",
-    "refuse",
-    "refuse_all",
     "service_reactor",
 ]
 

@@ -29,8 +29,8 @@ from netsvc.daemon.binding import (
     reason,
 )
 from netsvc.daemon.changes import Changes, ReloadError
-from netsvc.daemon.lifecycle import refuse_all
 from netsvc.daemon.listen import Listen, matched
+from netsvc.daemon.refusing import refuse_all
 from netsvc.multiplex import multiplexed
 
 __all__ = ["Bound", "DatagramFactory", "ListenError", "Listeners", "StreamFactory"]

@@ -15,9 +15,9 @@ from twisted.logger import Logger
 from netsvc.daemon import logs
 from netsvc.daemon.connections import Connections, Timeouts
 from netsvc.daemon.descriptors import connection_limit, pipe_limit
-from netsvc.daemon.lifecycle import refuse
 from netsvc.daemon.limits import ConnectionLimits, RateTable
 from netsvc.daemon.listeners import Listeners
+from netsvc.daemon.refusing import refuse
 from netsvc.daemon.report import ServiceReport
 from netsvc.daemon.reporting import Reporting, Traffic
 from netsvc.daemon.service import Change, label_of

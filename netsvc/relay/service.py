@@ -14,9 +14,9 @@ from twisted.logger import Logger
 from netsvc.chat.hosting import HubHost
 from netsvc.chat.store.database import MEMORY, default_path
 from netsvc.daemon import logs
-from netsvc.daemon.lifecycle import refuse
 from netsvc.daemon.listen import Listen
 from netsvc.daemon.listeners import Listeners
+from netsvc.daemon.refusing import refuse
 from netsvc.daemon.report import ServiceReport
 from netsvc.daemon.service import Change, label_of
 from netsvc.relay import reloading, reporting

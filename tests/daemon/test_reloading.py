@@ -11,7 +11,7 @@ from twisted.internet.defer import Deferred, succeed
 from twisted.trial.unittest import SynchronousTestCase
 
 from netsvc.daemon.changes import Changes, CombinedReloadError, ReloadError
-from netsvc.daemon.lifecycle import StartError
+from netsvc.daemon.refusing import StartError
 from netsvc.daemon.reloading import (
     Reloader,
     ReloadRefusedError,

@@ -17,7 +17,7 @@ from twisted.internet import defer, task
 from twisted.logger import Logger
 
 from netsvc.daemon import logs
-from netsvc.daemon.lifecycle import refuse_all
+from netsvc.daemon.refusing import refuse_all
 from netsvc.daemon.workers import sums
 from netsvc.daemon.workers.messages import Message, document, shortened
 from netsvc.daemon.workers.placement import SOLE, added

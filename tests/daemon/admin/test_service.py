@@ -20,8 +20,8 @@ from netsvc.daemon.admin.service import (
     AdminService,
     GivenDirectory,
 )
-from netsvc.daemon.lifecycle import StartError
 from netsvc.daemon.listen import parse_listen
+from netsvc.daemon.refusing import StartError
 from tests.daemon.admin.test_site import Source
 
 TOKEN = "0123456789abcdef"

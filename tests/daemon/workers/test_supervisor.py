@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from typing import Any
 
-from netsvc.daemon.lifecycle import StartError
+from netsvc.daemon.refusing import StartError
 from netsvc.daemon.report import ServiceReport
 from netsvc.daemon.workers.messages import Message
 from netsvc.daemon.workers.supervisor import (
