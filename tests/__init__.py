@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 
 from hypothesis import settings
 
@@ -14,3 +15,12 @@ settings.register_profile(
     max_examples=int(os.environ.get("NETSVC_TEST_EXAMPLES") or 100),
 )
 settings.load_profile("netsvc")
+
+# Whatever nohup or a shell's "&" starts ignores these, and so would the processes to
+# which tests send them.
+for _number, _handler in (
+    (signal.SIGHUP, signal.SIG_DFL),
+    (signal.SIGINT, signal.default_int_handler),
+):
+    if signal.getsignal(_number) is signal.SIG_IGN:
+        signal.signal(_number, _handler)
