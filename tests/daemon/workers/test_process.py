@@ -49,7 +49,8 @@ class ProcessTests(SynchronousTestCase):
 
     def test_last_words(self) -> None:
         """What a process says before it ends is heard before its end."""
-        process = self.program("""skt.send(b'{"do": "refused"}'); sys.exit(3)""")
+        code = """skt.recv(99); skt.send(b'{"do": "refused"}'); sys.exit(3)"""
+        process = self.program(code)
         process.send("start")
         self.assertTrue(self.wait(process, 2))
         self.assertEqual(self.owner.heard, ["refused", "exit status 3"])
