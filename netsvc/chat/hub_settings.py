@@ -113,7 +113,7 @@ class HubSettings(Settings):
         Flag(),
         default=True,
         group=IDENTITY,
-        help="Show others people's addresses, not made-up hosts.",
+        help="Show other people's addresses, not made-up hosts.",
     )
     admin: str = setting(
         Text(200),

@@ -144,19 +144,3 @@ def reverse_name(address: str) -> bytes:
     except ValueError:
         raise InvalidName(f"{address!r} is no address") from None
     return from_text(found.reverse_pointer)
-
-
-def reversed_address(name: bytes) -> str | None:
-    """Give the address that a reverse name stands for; L{None} if it is none."""
-    parts = [label.decode("latin-1").lower() for label in labels(name)]
-    text = ""
-    if parts[-2:] == ["in-addr", "arpa"] and len(parts) == 6:
-        text = ".".join(reversed(parts[:4]))
-    elif parts[-2:] == ["ip6", "arpa"] and len(parts) == 34:
-        digits = "".join(reversed(parts[:32]))
-        if all(len(part) == 1 for part in parts[:32]):
-            text = ":".join(digits[n : n + 4] for n in range(0, 32, 4))
-    try:
-        return str(ipaddress.ip_address(text))
-    except ValueError:
-        return None

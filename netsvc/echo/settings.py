@@ -21,8 +21,6 @@ from netsvc.daemon.settings import (
     setting,
 )
 
-_LIMITS = "Limits"
-_TIMES = "Timeouts"
 _UDP = "UDP"
 _JOURNAL = "Journal"
 

@@ -264,20 +264,3 @@ def reply(
     if text is None:
         text = TEXTS.get(code)
     return build(code, client or "*", *params, source=server, trailing=text)
-
-
-def standard_reply(
-    server: str, kind: str, command: str, code: str, *context: str, text: str
-) -> bytes:
-    """
-    Write a standard reply (IRCv3 C{standard-replies}).
-
-    @param server: The server's name, its source.
-    @param kind: C{FAIL}, C{WARN} or C{NOTE}.
-    @param command: What it is about; C{*} if no command is.
-    @param code: The code, in upper case.
-    @param context: What the code says it is about; what cannot be a parameter
-        becomes C{*}.
-    @param text: For people.
-    """
-    return build(kind, command, code, *context, source=server, trailing=text)

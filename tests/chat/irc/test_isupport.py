@@ -9,7 +9,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from netsvc.chat.irc import numerics
 from netsvc.chat.irc.isupport import LINE_TOKENS, Support, changed, lines, words
 from netsvc.chat.irc.message import BODY_LIMIT, parse
-from netsvc.chat.irc.numerics import TEXTS, reply, standard_reply
+from netsvc.chat.irc.numerics import TEXTS, reply
 from netsvc.chat.limits import HubLimits
 
 SERVER = "irc.example.org"
@@ -55,21 +55,6 @@ class NumericTests(SynchronousTestCase):
             (reply(SERVER, "221", "ann", "+iw"), "221 ann +iw"),
         ):
             self.assertEqual(line.decode(), f":{SERVER} {text}\r\n")
-
-    def test_standard_reply(self) -> None:
-        """A standard reply has command, code, context and text."""
-        self.assertEqual(
-            standard_reply(
-                SERVER,
-                "FAIL",
-                "CHATHISTORY",
-                "INVALID_TARGET",
-                "LATEST",
-                "a b",
-                text="No such target",
-            ).decode(),
-            f":{SERVER} FAIL CHATHISTORY INVALID_TARGET LATEST * :No such target\r\n",
-        )
 
 
 class SupportTests(SynchronousTestCase):
