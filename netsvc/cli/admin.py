@@ -7,14 +7,12 @@ import http.client
 import os
 import socket
 from pathlib import Path
-from typing import Final, NoReturn
+from typing import Final
 
-from netsvc.cli import EXIT_USAGE
 from netsvc.daemon.admin.access import read_token
 from netsvc.daemon.admin.where import Place, parse_place, usual_places
-from netsvc.daemon.escape import escape
 
-__all__ = ["EXIT_FAILED", "AdminError", "Parser", "add_place", "ask", "place_of"]
+__all__ = ["EXIT_FAILED", "AdminError", "add_place", "ask", "place_of"]
 
 #: Exit status when the daemon does not answer, or not as it should.
 EXIT_FAILED: Final = 1
@@ -28,15 +26,6 @@ MAX_ANSWER: Final = 64 * 1024 * 1024
 
 class AdminError(Exception):
     """The daemon cannot be asked; the text is one line for operators."""
-
-
-class Parser(argparse.ArgumentParser):
-    """Says what is wrong with a command line in one line."""
-
-    def error(self, message: str) -> NoReturn:
-        """Leave with the status for bad usage."""
-        hint = f"try '{self.prog} --help'"
-        self.exit(EXIT_USAGE, f"{self.prog}: {escape(message)} ({hint})\n")
 
 
 def add_place(parser: argparse.ArgumentParser) -> None:

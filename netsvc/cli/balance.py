@@ -9,7 +9,7 @@ import os
 import socket
 import sys
 from collections.abc import Sequence
-from typing import Any, Final, NoReturn
+from typing import Any, Final
 
 from netsvc.balance.control_wire import (
     COMMANDS,
@@ -20,7 +20,8 @@ from netsvc.balance.control_wire import (
     parse_answer,
 )
 from netsvc.balance.status_table import backend_rows, format_status
-from netsvc.cli import EXIT_USAGE, unknown
+from netsvc.cli import unknown
+from netsvc.cli.parsing import Parser
 from netsvc.daemon.escape import escape, escape_json
 
 __all__ = ["main"]
@@ -56,21 +57,12 @@ examples:
 """
 
 
-class _Parser(argparse.ArgumentParser):
-    def error(self, message: str) -> NoReturn:
-        """Say what is wrong in a line, and leave with the status for bad usage."""
-        hint = f"try '{self.prog} --help'"
-        self.exit(EXIT_USAGE, f"{self.prog}: {escape(message)} ({hint})\n")
-
-
-def _parser() -> _Parser:
-    parser = _Parser(
-        prog="netsvc balance",
+def _parser() -> Parser:
+    parser = Parser(
+        "netsvc balance",
         usage="%(prog)s COMMAND [--socket PATH] [--json] [BACKEND] [N]",
         description=_DESCRIPTION,
         epilog=_EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,
     )
     parser.add_argument("words", nargs="*", help=argparse.SUPPRESS)
     parser.add_argument(
@@ -83,7 +75,7 @@ def _parser() -> _Parser:
     return parser
 
 
-def _request(parser: _Parser, words: Sequence[str]) -> Request:
+def _request(parser: Parser, words: Sequence[str]) -> Request:
     """Make the request that the words ask for."""
     if not words:
         parser.error(f"which command? There are: {', '.join(COMMANDS)}")

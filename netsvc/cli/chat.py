@@ -6,9 +6,8 @@ C{netsvc-relay}.
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import NoReturn, TypeVar
 
 from netsvc.chat.charset import Encoding, encoding_of
 from netsvc.chat.client.entry import Wishes
@@ -21,8 +20,7 @@ from netsvc.chat.client.target import (
     parse_target,
 )
 from netsvc.chat.names import valid_nick, valid_room
-from netsvc.cli import EXIT_USAGE
-from netsvc.daemon.escape import escape
+from netsvc.cli.parsing import Parser, argument
 
 __all__ = ["main"]
 
@@ -55,27 +53,6 @@ examples:
   uptime | netsvc chat chat.example --room ops
   netsvc chat udp:chat.example --direct never
 """
-
-_T = TypeVar("_T")
-
-
-class _Parser(argparse.ArgumentParser):
-    def error(self, message: str) -> NoReturn:
-        """Say what is wrong in a line, and leave with the status for bad usage."""
-        hint = f"try '{self.prog} --help'"
-        self.exit(EXIT_USAGE, f"{self.prog}: {escape(message)} ({hint})\n")
-
-
-def _argument(parse: Callable[[str], _T]) -> Callable[[str], _T]:
-    """Make argparse show the sentence of a C{ValueError}."""
-
-    def convert(text: str) -> _T:
-        try:
-            return parse(text)
-        except ValueError as error:
-            raise argparse.ArgumentTypeError(str(error)) from None
-
-    return convert
 
 
 def _target(text: str) -> tuple[bool, str, int]:
@@ -115,43 +92,41 @@ def _password(name: str) -> str:
         raise ValueError(f"{name!r} is no text in UTF-8") from None
 
 
-def _parser() -> _Parser:
-    parser = _Parser(
-        prog="netsvc chat",
+def _parser() -> Parser:
+    parser = Parser(
+        "netsvc chat",
         description=_DESCRIPTION,
         epilog=_EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,
     )
     parser.add_argument(
         "target",
         metavar="[udp:]HOST[:PORT]",
-        type=_argument(_target),
+        type=argument(_target),
         help=f"name or address; port {DEFAULT_PORT}, over UDP {UDP_PORT}, unless"
         " given; [::1]:7070 for IPv6",
     )
     parser.add_argument(
         "--room",
         metavar="ROOM",
-        type=_argument(_room),
+        type=argument(_room),
         action="append",
         default=[],
         help="room to enter, with or without #; repeat for more, the last is spoken in",
     )
     parser.add_argument(
-        "--nick", metavar="NICK", type=_argument(_nick), help="nick to take"
+        "--nick", metavar="NICK", type=argument(_nick), help="nick to take"
     )
     parser.add_argument(
         "--charset",
         metavar="NAME",
-        type=_argument(_encoding),
+        type=argument(_encoding),
         help="character set of the connection: utf-8 (default) or cp949; "
         "the server is told when it is given",
     )
     parser.add_argument(
         "--password-file",
         metavar="FILE",
-        type=_argument(_password),
+        type=argument(_password),
         help="file whose first line is the server's password, where it has one",
     )
     parser.add_argument(
@@ -199,7 +174,7 @@ def _parser() -> _Parser:
     return parser
 
 
-def _settings(parser: _Parser, arguments: argparse.Namespace) -> ClientSettings:
+def _settings(parser: Parser, arguments: argparse.Namespace) -> ClientSettings:
     is_udp, host, port = arguments.target
     if is_udp and arguments.tls:
         parser.error("there is no --tls over UDP")

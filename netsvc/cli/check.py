@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import argparse
 import json
 import sys
 from collections.abc import Sequence
-from typing import Final, NoReturn
+from typing import Final
 
 from netsvc import tables
-from netsvc.cli import EXIT_USAGE, unknown
+from netsvc.cli import unknown
+from netsvc.cli.parsing import Parser
 from netsvc.daemon.configuration import Configuration, ConfigurationError, Problem
 from netsvc.daemon.credentials import credentials_come_later, credentials_directory
 from netsvc.daemon.escape import escape
@@ -40,12 +40,6 @@ examples:
 """
 
 
-class _Parser(argparse.ArgumentParser):
-    def error(self, message: str) -> NoReturn:
-        print(escape(f"netsvc check: {message}; see --help"), file=sys.stderr)
-        raise SystemExit(EXIT_USAGE)
-
-
 def main(argv: Sequence[str]) -> int:
     """
     Check a file.
@@ -53,12 +47,11 @@ def main(argv: Sequence[str]) -> int:
     @param argv: The arguments after C{netsvc check}.
     @return: The exit status.
     """
-    parser = _Parser(
+    parser = Parser(
         "netsvc check",
         usage="netsvc check [--print] [--json] FILE | --sample [TABLE]",
         description=_DESCRIPTION,
         epilog=_EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("file", nargs="?", metavar="FILE", help="the file (TOML)")
     parser.add_argument(
@@ -125,7 +118,7 @@ def _look_at_files(configuration: Configuration) -> None:
         raise ConfigurationError(tuple(problems))
 
 
-def _sample(parser: _Parser, table: str) -> int:
+def _sample(parser: Parser, table: str) -> int:
     """Print a sample, of one table or of all."""
     known = all_tables(tables.TABLES)
     if table and table not in known:

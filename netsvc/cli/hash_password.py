@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import argparse
 import getpass
 import sys
 from collections.abc import Sequence
 
 from netsvc.chat.accounts.errors import PasswordError
 from netsvc.chat.accounts.passwords import hash_now
+from netsvc.cli.parsing import Parser
 
 __all__ = ["main"]
 
@@ -25,7 +25,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     @param argv: The arguments; there are none but C{--help}.
     @return: 0, or 1 when there is no password, or none that may be used.
     """
-    parser = argparse.ArgumentParser("netsvc hash-password", description=_DESCRIPTION)
+    parser = Parser("netsvc hash-password", description=_DESCRIPTION)
     parser.parse_args(argv)
     try:
         print(hash_now(_read()))

@@ -6,9 +6,8 @@ import argparse
 import math
 from collections.abc import Callable
 from pathlib import Path
-from typing import NoReturn, TypeVar
 
-from netsvc.daemon.escape import escape
+from netsvc.cli.parsing import Parser, argument
 from netsvc.dns.lookups.outcome import USAGE
 from netsvc.dns.lookups.request import MAX_RATE, MAX_WINDOW, WINDOW, Form, Mode
 from netsvc.dns.lookups.words import question_type
@@ -40,29 +39,6 @@ examples:
   netsvc lookup -f names.txt --window 500 --resume names.state >> answers.jsonl
 """
 
-_T = TypeVar("_T")
-
-
-class Parser(argparse.ArgumentParser):
-    """A parser whose errors are one line and the status for bad usage."""
-
-    def error(self, message: str) -> NoReturn:
-        """Say what is wrong in a line, and leave with the status for bad usage."""
-        hint = f"try '{self.prog} --help'"
-        self.exit(USAGE, f"{self.prog}: {escape(message)} ({hint})\n")
-
-
-def _argument(parse: Callable[[str], _T]) -> Callable[[str], _T]:
-    """Make argparse show the sentence of a C{ValueError}."""
-
-    def convert(text: str) -> _T:
-        try:
-            return parse(text)
-        except ValueError as error:
-            raise argparse.ArgumentTypeError(str(error)) from None
-
-    return convert
-
 
 def _number(most: float, what: str) -> Callable[[str], float]:
     def parse(text: str) -> float:
@@ -74,7 +50,7 @@ def _number(most: float, what: str) -> Callable[[str], float]:
             raise ValueError(f"{text!r} is no {what} above 0 and up to {most:g}")
         return value
 
-    return _argument(parse)
+    return argument(parse)
 
 
 def _whole(most: int, what: str) -> Callable[[str], int]:
@@ -84,17 +60,16 @@ def _whole(most: int, what: str) -> Callable[[str], int]:
             raise ValueError(f"{text!r} is no {what} from 1 to {most}")
         return int(text)
 
-    return _argument(parse)
+    return argument(parse)
 
 
 def make_parser() -> Parser:
     """Make the parser of C{netsvc lookup}."""
     parser = Parser(
-        prog="netsvc lookup",
+        "netsvc lookup",
+        usage_status=USAGE,
         description=_DESCRIPTION,
         epilog=_EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,
     )
     parser.add_argument(
         "words", nargs="*", metavar="NAME | TYPE | CLASS | @SERVER", help=""
@@ -115,7 +90,7 @@ def _add_question(parser: argparse.ArgumentParser) -> None:
         metavar="TYPE",
         action="append",
         default=[],
-        type=_argument(question_type),
+        type=argument(question_type),
         help="ask for TYPE (default A, and PTR for addresses); repeatable",
     )
     group.add_argument(

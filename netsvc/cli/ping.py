@@ -6,11 +6,10 @@ import argparse
 import io
 import ipaddress
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import NoReturn, TypeVar
 
-from netsvc.daemon.escape import escape
+from netsvc.cli.parsing import Parser, argument
 from netsvc.echo.probe.quantity import (
     NANOSECONDS_PER_SECOND,
     format_duration,
@@ -58,28 +57,6 @@ examples:
   netsvc ping --nagios -c 10 -i 200ms --warn-rtt 50ms --crit-loss 20 192.0.2.7
 """
 
-_T = TypeVar("_T")
-
-
-class _Parser(argparse.ArgumentParser):
-    def error(self, message: str) -> NoReturn:
-        """Say what is wrong in a line, and leave with the status for unknown."""
-        text = escape(message)
-        hint = f"try '{self.prog} --help'"
-        self.exit(int(Level.UNKNOWN), f"{self.prog}: {text} ({hint})\n")
-
-
-def _argument(parse: Callable[[str], _T]) -> Callable[[str], _T]:
-    """Make argparse show the sentence of a C{ValueError}."""
-
-    def convert(text: str) -> _T:
-        try:
-            return parse(text)
-        except ValueError as error:
-            raise argparse.ArgumentTypeError(str(error)) from None
-
-    return convert
-
 
 def _positive_duration(text: str) -> int:
     duration = parse_duration(text)
@@ -105,18 +82,17 @@ def _milliseconds(text: str) -> float:
     return milliseconds(_positive_duration(text))
 
 
-def _parser() -> _Parser:
-    parser = _Parser(
-        prog="netsvc ping",
+def _parser() -> Parser:
+    parser = Parser(
+        "netsvc ping",
+        usage_status=int(Level.UNKNOWN),
         description=_DESCRIPTION,
         epilog=_EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,
     )
     parser.add_argument(
         "target",
         metavar="HOST[:PORT]",
-        type=_argument(parse_target),
+        type=argument(parse_target),
         help=f"name or address; port {DEFAULT_PORT} unless given; [::1]:7007 for IPv6",
     )
     _add_transport(parser)
@@ -166,21 +142,21 @@ def _add_schedule(parser: argparse.ArgumentParser) -> None:
         "-c",
         "--count",
         metavar="N",
-        type=_argument(_count),
+        type=argument(_count),
         help="stop after N packets (of each size in a sweep)",
     )
     group.add_argument(
         "-d",
         "--duration",
         metavar="TIME",
-        type=_argument(_positive_duration),
+        type=argument(_positive_duration),
         help="stop sending after TIME",
     )
     group.add_argument(
         "-i",
         "--interval",
         metavar="TIME",
-        type=_argument(_interval),
+        type=argument(_interval),
         default=NANOSECONDS_PER_SECOND,
         help="time from one packet to the next (default 1s)",
     )
@@ -189,21 +165,21 @@ def _add_schedule(parser: argparse.ArgumentParser) -> None:
         "-s",
         "--size",
         metavar="BYTES",
-        type=_argument(parse_size),
+        type=argument(parse_size),
         default=64,
         help="bytes of payload (default 64)",
     )
     sizes.add_argument(
         "--sweep",
         metavar="FROM:TO[:STEP]",
-        type=_argument(parse_sweep),
+        type=argument(parse_sweep),
         help="payload sizes in turn; STEP is bytes or a factor such as x2 (default)",
     )
     group.add_argument(
         "-W",
         "--timeout",
         metavar="TIME",
-        type=_argument(_positive_duration),
+        type=argument(_positive_duration),
         default=2 * NANOSECONDS_PER_SECOND,
         help="an answer after it is late, a packet without one is lost (default 2s)",
     )
@@ -241,12 +217,12 @@ def _add_thresholds(parser: argparse.ArgumentParser) -> None:
             group.add_argument(
                 f"--{level}-{name}",
                 metavar=metavar,
-                type=_argument(parse),
+                type=argument(parse),
                 help=f"{word} from this {what}",
             )
 
 
-def _thresholds(parser: _Parser, arguments: argparse.Namespace) -> Thresholds:
+def _thresholds(parser: Parser, arguments: argparse.Namespace) -> Thresholds:
     limits = {}
     for name in ("rtt", "loss", "jitter"):
         limit = Limit(
@@ -262,7 +238,7 @@ def _thresholds(parser: _Parser, arguments: argparse.Namespace) -> Thresholds:
     return Thresholds(**limits)
 
 
-def _family(parser: _Parser, arguments: argparse.Namespace) -> int | None:
+def _family(parser: Parser, arguments: argparse.Namespace) -> int | None:
     """Find the family asked for; a source address implies its own."""
     family: int | None = arguments.family
     if arguments.source is None:
@@ -276,7 +252,7 @@ def _family(parser: _Parser, arguments: argparse.Namespace) -> int | None:
     return version
 
 
-def _settings(parser: _Parser, arguments: argparse.Namespace) -> ProbeSettings:
+def _settings(parser: Parser, arguments: argparse.Namespace) -> ProbeSettings:
     host, port = arguments.target
     transport = arguments.transport
     sizes = arguments.sweep or (arguments.size,)

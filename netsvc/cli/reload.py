@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import json
 import sys
 from collections.abc import Sequence
@@ -11,12 +10,12 @@ from typing import Final
 from netsvc.cli.admin import (
     EXIT_FAILED,
     AdminError,
-    Parser,
     add_place,
     ask,
     place_of,
     token_of,
 )
+from netsvc.cli.parsing import Parser
 from netsvc.daemon.escape import escape
 
 __all__ = ["main"]
@@ -42,11 +41,9 @@ def main(argv: Sequence[str]) -> int:
     @return: The exit status.
     """
     parser = Parser(
-        prog="netsvc reload",
+        "netsvc reload",
         description=_DESCRIPTION,
         epilog=_EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,
     )
     add_place(parser)
     try:

@@ -14,12 +14,12 @@ from typing import Any, Final
 from netsvc.cli.admin import (
     EXIT_FAILED,
     AdminError,
-    Parser,
     add_place,
     ask,
     place_of,
     token_of,
 )
+from netsvc.cli.parsing import Parser
 from netsvc.daemon.escape import escape
 
 __all__ = ["EXIT_NOT_READY", "main"]
@@ -50,11 +50,9 @@ examples:
 
 def _parser() -> Parser:
     parser = Parser(
-        prog="netsvc status",
+        "netsvc status",
         description=_DESCRIPTION,
         epilog=_EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,
     )
     add_place(parser)
     parser.add_argument(
