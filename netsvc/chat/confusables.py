@@ -1,5 +1,5 @@
 """
-Names that look alike, and names in scripts that nobody writes together (UTS 39).
+Names that look alike (UTS 39).
 
 The hub refuses a nick that looks like one that is taken. Two ASCII nicks never are a
 case of that: C{bob1} and C{bobl} are both honest, and people know that 1 and l look
@@ -14,26 +14,12 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from bisect import bisect_right
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
 _DATA = Path(__file__).with_name("confusables.dat")
-
-# Scripts that languages write together, UTS 39 section 5.1: Han with Bopomofo,
-# Japanese, Korean.
-_WRITTEN_TOGETHER = {
-    "Hani": ("Hanb", "Jpan", "Kore"),
-    "Bopo": ("Hanb",),
-    "Hira": ("Jpan",),
-    "Kana": ("Jpan",),
-    "Hang": ("Kore",),
-}
-_WITH_LATIN = frozenset({"Hanb", "Jpan", "Kore"})
-_ANY_SCRIPT = frozenset({"Zyyy", "Zinh"})
-_UNKNOWN = frozenset({"Zzzz"})
 
 _SYLLABLES = re.compile("([\uac00-\ud7a3]+)")
 _FULL_WIDTH = {code: code - 0xFEE0 for code in range(0xFF01, 0xFF5F)}
@@ -46,14 +32,10 @@ class _Tables(NamedTuple):
     @ivar prototypes: What each character looks like; C{None} for those that are not
         seen at all.
     @ivar ignorable: The latter.
-    @ivar starts: The first code point of each range of C{scripts}, sorted.
-    @ivar scripts: The last code point of the range, and its scripts.
     """
 
     prototypes: dict[int, str | None]
     ignorable: dict[int, str | None]
-    starts: list[int]
-    scripts: list[tuple[int, frozenset[str]]]
 
 
 def skeleton(text: str) -> str:
@@ -102,47 +84,11 @@ def confusable(one: str, other: str) -> bool:
     return key(one) == key(other)
 
 
-def mixed_scripts(name: str) -> bool:
-    """
-    Say whether a name mixes scripts that nobody writes together.
-
-    Not mixed are those at the level "highly restrictive" of UTS 39 section 5.2: one
-    script, or Latin with Han and one of Hangul, Bopomofo, the kana. Digits, marks and
-    signs belong to every script, unless Unicode says whose they are
-    (Script_Extensions, UAX #24). Letters such as C{ㅋㅋ} are Hangul.
-    """
-    if name.isascii():
-        return False
-    tables = _tables()
-    every: frozenset[str] | None = None  # None is all scripts there are
-    but_latin: frozenset[str] | None = None
-    for char in name:
-        scripts = _scripts(tables, ord(char))
-        if scripts is None:
-            continue
-        every = scripts if every is None else every & scripts
-        if "Latn" not in scripts:
-            but_latin = scripts if but_latin is None else but_latin & scripts
-    if every is None or every:
-        return False
-    return but_latin is not None and not but_latin & _WITH_LATIN
-
-
-def _scripts(tables: _Tables, code: int) -> frozenset[str] | None:
-    """The scripts that a code point is written in; C{None} is all of them."""
-    # The first range begins at 0.
-    last, scripts = tables.scripts[bisect_right(tables.starts, code) - 1]
-    if code > last:
-        return _UNKNOWN
-    return None if scripts & _ANY_SCRIPT else scripts
-
-
 @cache
 def _tables() -> _Tables:
     """Read the data file, whose format its first lines tell."""
     prototypes: dict[int, str | None] = {}
     ignorable: dict[int, str | None] = {}
-    ranges: list[tuple[int, int, frozenset[str]]] = []
     section = ""
     for line in _DATA.read_text("utf-8").splitlines():
         if line.startswith(("#", "%")):
@@ -153,22 +99,10 @@ def _tables() -> _Tables:
             prototype = "".join(chr(int(code, 16)) for code in name.split())
             for first, last in _ranges(points):
                 prototypes.update(dict.fromkeys(range(first, last + 1), prototype))
-        elif section == "%ignorable":
+        else:
             for first, last in _ranges(points):
                 ignorable.update(dict.fromkeys(range(first, last + 1)))
-        else:
-            scripts = {*name.split()}
-            for script in name.split():
-                scripts.update(_WRITTEN_TOGETHER.get(script, ()))
-            shared = frozenset(scripts)
-            ranges += [(first, last, shared) for first, last in _ranges(points)]
-    ranges.sort(key=lambda each: each[0])
-    return _Tables(
-        prototypes | ignorable,
-        ignorable,
-        [first for first, _, _ in ranges],
-        [(last, scripts) for _, last, scripts in ranges],
-    )
+    return _Tables(prototypes | ignorable, ignorable)
 
 
 def _ranges(points: str) -> Iterator[tuple[int, int]]:

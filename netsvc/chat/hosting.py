@@ -203,6 +203,7 @@ class HubHost:
             archive=self._archive if keeps else None,
             reserved=self._reserved,
         )
+        self._archive.alive = hub.state.rooms.__contains__
         chronicle = Chronicle(
             History(self.store),
             self._archive,

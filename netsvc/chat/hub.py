@@ -27,7 +27,7 @@ from netsvc.chat.member import Member
 from netsvc.chat.names import fold
 from netsvc.chat.rooms import Room
 from netsvc.chat.state import Archive, State
-from netsvc.daemon.limits import Rate, RateTable, changed_table, source_key
+from netsvc.daemon.limits import Rate, RateTable, changed_table
 
 
 class Hub:
@@ -114,12 +114,7 @@ class Hub:
         table = self._rates[what]
         if table is None:
             return
-        key: str | bytes
-        if member.account is not None:
-            key = "account " + fold(member.account)
-        else:
-            key = source_key(member.person.address)
-        if not table.allow(key, self._seconds()):
+        if not table.allow(member.payer, self._seconds()):
             self.refused[what] += 1
             raise HubError(Reason.TOO_FAST, what)
 

@@ -159,7 +159,8 @@ def set_modes(
     room = hub.room(name)
     if member is not None and not room.operator(member):
         raise HubError(Reason.NOT_OPERATOR, name)
-    real, refusals = checked(hub.state, room, changes, hub.limits)
+    payer = None if member is None else member.payer
+    real, refusals = checked(hub.state, room, changes, hub.limits, payer)
     for refusal in refusals:
         if refusal.reason is Reason.LIST_FULL:
             hub.refused["list-entries"] += 1

@@ -18,6 +18,7 @@ class HubLimits:
     @ivar rooms_per_member: Rooms one person may be in.
     @ivar members_per_room: People in a room.
     @ivar list_entries: Masks in one list of a room.
+    @ivar masks: Masks in all lists of all rooms that one account, or source, has set.
     @ivar nick: Code points in a nick.
     @ivar room: Code points in a room's name.
     @ivar key: Code points in a room's key.
@@ -39,6 +40,7 @@ class HubLimits:
     rooms_per_member: int = 100
     members_per_room: int = 10_000
     list_entries: int = 100
+    masks: int = 10_000
     nick: int = NICK_LENGTH
     room: int = ROOM_LENGTH
     key: int = KEY_LENGTH

@@ -116,11 +116,14 @@ class Mask:
     @ivar text: In full form, as people see it.
     @ivar setter: Who set it.
     @ivar time: When, in ms since the epoch.
+    @ivar payer: On whose account it counts (L{Member.payer
+        <netsvc.chat.member.Member.payer>}); empty for the server's.
     """
 
     text: str
     setter: str = ""
     time: int = 0
+    payer: str | bytes = ""
     _pattern: re.Pattern[str] = field(init=False, compare=False)
     _account: bool = field(init=False, compare=False)
     mutes: bool = field(init=False, compare=False)

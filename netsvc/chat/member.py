@@ -9,6 +9,7 @@ from weakref import WeakKeyDictionary
 from netsvc.chat.events import Session, Source
 from netsvc.chat.masks import Identity
 from netsvc.chat.names import fold
+from netsvc.daemon.limits import source_key
 
 if TYPE_CHECKING:
     from netsvc.chat.rooms import Room
@@ -68,6 +69,7 @@ class Member:
         "__weakref__",
         "_accepted",
         "_identity",
+        "_payer",
         "_source",
         "account",
         "active",
@@ -113,6 +115,7 @@ class Member:
         self.skeleton = ""
         self._source: Source | None = None
         self._identity: Identity | None = None
+        self._payer: str | bytes | None = None
 
     @property
     def accepted(self) -> list[Member]:
@@ -142,9 +145,22 @@ class Member:
         if self._accepted is not None:
             self._accepted.pop(other, None)
 
+    @property
+    def payer(self) -> str | bytes:
+        """On whose account they use what there is little of: their own, or that of
+        all who come from where they do."""
+        payer = self._payer
+        if payer is None:
+            if self.account is None:
+                payer = source_key(self.person.address)
+            else:
+                payer = f"account {fold(self.account)}"
+            self._payer = payer
+        return payer
+
     def changed(self) -> None:
         """Forget what was made of their names."""
-        self._source = self._identity = None
+        self._source = self._identity = self._payer = None
 
     @property
     def source(self) -> Source:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Final
 
@@ -21,8 +22,12 @@ _DIGITS: Final = len(str(MOST))
 class _Plan:
     """What a room will look like after the changes so far."""
 
-    def __init__(self, state: State, room: Room, limits: HubLimits) -> None:
+    def __init__(
+        self, state: State, room: Room, limits: HubLimits, payer: str | bytes | None
+    ) -> None:
         self.state = state
+        # How many masks more; the server may set what there is room for.
+        self.left = math.inf if payer is None else limits.masks - state.masks[payer]
         self.room = room
         self.limits = limits
         self.flags = set(room.flags)
@@ -102,11 +107,15 @@ class _Plan:
         if change.adding:
             if not _presentable(mask) or _unknown(change.argument):
                 raise HubError(
-                    Reason.BAD_MODE_ARGUMENT, self.room.name, change.letter, mask
+                    Reason.BAD_MODE_ARGUMENT,
+                    self.room.name,
+                    change.letter,
+                    change.argument,
                 )
-            if len(listed) >= self.limits.list_entries:
+            if len(listed) >= self.limits.list_entries or self.left <= 0:
                 raise HubError(Reason.LIST_FULL, self.room.name, change.letter, mask)
             listed.add(fold(mask))
+            self.left -= 1
         else:
             listed.discard(fold(mask))
         return Change(change.adding, change.letter, mask)
@@ -142,7 +151,11 @@ def _unknown(argument: str) -> bool:
 
 
 def checked(
-    state: State, room: Room, changes: Sequence[Change], limits: HubLimits
+    state: State,
+    room: Room,
+    changes: Sequence[Change],
+    limits: HubLimits,
+    payer: str | bytes | None = None,
 ) -> tuple[list[Change], list[HubError]]:
     """
     Say what of some changes is real.
@@ -151,9 +164,11 @@ def checked(
     @param room: The room.
     @param changes: What is asked for, in order.
     @param limits: The hub's.
+    @param payer: On whose account masks count (L{Member.payer
+        <netsvc.chat.member.Member.payer>}); C{None} is the server.
     @return: What really changes, in full form, and why the rest is refused.
     """
-    plan = _Plan(state, room, limits)
+    plan = _Plan(state, room, limits, payer)
     real: list[Change] = []
     refusals: list[HubError] = []
     for change in changes:

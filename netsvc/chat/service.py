@@ -27,13 +27,13 @@ from netsvc.chat.settings import ChatSettings
 from netsvc.chat.store.database import default_path
 from netsvc.daemon import logs
 from netsvc.daemon.connections import Connections, Timeouts
-from netsvc.daemon.descriptors import connection_limit
 from netsvc.daemon.limits import ConnectionLimits
 from netsvc.daemon.listen import Listen
 from netsvc.daemon.listeners import Listeners
 from netsvc.daemon.refusing import refuse
 from netsvc.daemon.report import ServiceReport
 from netsvc.daemon.reporting import Reporting, Traffic
+from netsvc.daemon.room import Room
 from netsvc.daemon.service import Change, label_of
 from netsvc.multiplex import fan_out
 
@@ -78,6 +78,7 @@ class ChatService(Service):
         )
         self.line = LineFrontend(self.network, line_options(settings), fan_out=fan_out)
         self.connections = Connections(NAME, ConnectionLimits(0), Timeouts(), reactor)
+        self.room = Room(self.connections.limits, reactor)
         self.use_limits()
         self.listeners = [
             self._listen(settings.line, self._line_factory),
@@ -99,11 +100,9 @@ class ChatService(Service):
     def use_limits(self) -> None:
         """Go by the limits and timeouts of the settings."""
         settings = self.settings
-        self.connections.limits.change(
-            connection_limit(settings.max_connections, others=STORE_FILES),
-            settings.max_connections_per_source,
-            settings.connection_rate,
-        )
+        self.room.use(settings, others=STORE_FILES)
+        if self.running:
+            self.room.tell(label_of(self))
         self.connections.change(
             Timeouts(
                 idle=0,  # the frontends know better who is idle
@@ -150,6 +149,7 @@ class ChatService(Service):
             ping_interval=idle / 2,
             ping_timeout=idle,
             command_rate=settings.command_rate,
+            flood_patience=settings.flood_patience,
             send_queue=settings.send_queue,
             password_rate=settings.login_rate,
             sts_port=settings.sts_port or None,
@@ -214,15 +214,7 @@ class ChatService(Service):
         self.connections.start()
         self.host.start()
         self._ticking.start(TICK, now=False)
-        limit = self.connections.limits.max_connections
-        if limit < self.settings.max_connections:
-            self._log.warn(
-                "{service} takes {limit} connections: the system allows no more"
-                " open files (ulimit -Hn)",
-                service=label_of(self),
-                limit=limit,
-                event="limit-lowered",
-            )
+        self.room.tell(label_of(self))
 
     def drain(self, timeout: float) -> defer.Deferred[None]:
         """
@@ -249,6 +241,7 @@ class ChatService(Service):
         if self._ticking.running:
             self._ticking.stop()
         self.connections.stop()
+        self.room.release()
         yield self.host.stop()
         counters = self.counters()
         self._log.info(
@@ -293,6 +286,7 @@ def line_options(settings: ChatSettings) -> LineOptions:
         replay=settings.replay,
         send_queue=settings.send_queue,
         command_rate=settings.command_rate,
+        flood_patience=settings.flood_patience,
         idle_timeout=settings.idle_timeout,
         password_timeout=settings.registration_timeout,
         password_rate=settings.login_rate,

@@ -164,6 +164,12 @@ class ChatSettings(HubSettings, ServiceSettings):
         group=FLOOD,
         help="What one client may send; what is faster waits.",
     )
+    flood_patience: float = setting(
+        Duration(1, 86400, zero_means="for ever"),
+        default="60s",
+        group=FLOOD,
+        help="How long a client may go on sending faster than that before it is cut.",
+    )
 
     def validate(self) -> None:
         """

@@ -9,7 +9,7 @@ somebody, or a room, who is gone does nothing.
 
 from __future__ import annotations
 
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final, Protocol
@@ -17,6 +17,7 @@ from typing import Final, Protocol
 from netsvc.chat import events, state_people, state_rooms, state_talking
 from netsvc.chat.courier import Courier
 from netsvc.chat.events import Event
+from netsvc.chat.masks import Mask
 from netsvc.chat.member import Member
 from netsvc.chat.names import fold
 from netsvc.chat.records import record
@@ -61,6 +62,7 @@ class State:
     @ivar members: People by the key of their nick.
     @ivar rooms: Rooms by key.
     @ivar watchers: Who watches a nick, by its key.
+    @ivar masks: How many masks in rooms' lists count on whose account.
     @ivar past: Who had a nick before, oldest first.
     @ivar most: The most people there were at once.
     @ivar skeletons: People by what the names that look like theirs have in common.
@@ -95,6 +97,7 @@ class State:
         self.skeletons: dict[str, tuple[Member, ...]] = {}
         self.rooms: dict[str, Room] = {}
         self.watchers: dict[str, dict[Member, None]] = {}
+        self.masks: Counter[str | bytes] = Counter()
         self.past: deque[Past] = deque(maxlen=past)
         self.most = 0
         self.arrivals: dict[str, Member] = {}
@@ -156,6 +159,9 @@ class State:
             del self.rooms[room.fold]
             for guest in room.invited:
                 guest.invited.pop(room.fold, None)
+            for masks in room.lists.values():
+                for mask in masks.values():
+                    self.unlist(mask)
             if self.archive is not None:
                 self.archive.ended(room.fold)
 
@@ -163,6 +169,12 @@ class State:
         """Somebody's wire has changed."""
         for room in member.rooms.values():
             room.regroup()
+
+    def unlist(self, mask: Mask) -> None:
+        """A mask is in its list no more."""
+        self.masks[mask.payer] -= 1
+        if not self.masks[mask.payer]:
+            del self.masks[mask.payer]
 
     # Watching (MONITOR).
 

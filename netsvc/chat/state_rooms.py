@@ -93,10 +93,16 @@ def _change(state: State, room: Room, change: events.Change, event: Event) -> No
     elif letter in LISTS and argument is not None:
         if change.adding:
             setter = event.source.mask if event.source.nick else event.source.host
-            mask = Mask(argument, setter, event.time)
-            room.lists[letter][fold(argument)] = mask
+            member = state.of(event.source)
+            payer = "" if member is None else member.payer
+            room.lists[letter][fold(argument)] = Mask(
+                argument, setter, event.time, payer
+            )
+            state.masks[payer] += 1
         else:
-            room.lists[letter].pop(fold(argument), None)
+            gone = room.lists[letter].pop(fold(argument), None)
+            if gone is not None:
+                state.unlist(gone)
     elif letter in PREFIXES and argument is not None:
         member = state.members.get(fold(argument))
         if member in room.members:

@@ -31,7 +31,7 @@ class HubCase(SynchronousTestCase):
         self.assertIs(error.reason, reason)
         return error
 
-    def modes(self, member: Member, room: str, text: str) -> list[HubError]:
+    def modes(self, member: Member | None, room: str, text: str) -> list[HubError]:
         """Change modes as in C{+o ann -k}: each letter, then its argument."""
         changes = []
         for word in text.split():

@@ -171,6 +171,8 @@ class ListTests(ModeCase):
         long = "x" * MASK_LENGTH
         for mask in (":x!*@*", "x\x01y", "x\x9by", long, "~q:x", "~m:~q:x"):
             self.bad(f"+b {mask}")
+        (error,) = self.modes(self.ann, "#a", "+b ~q:x")
+        self.assertEqual(error.context, ("#a", "b", "~q:x"))
         self.hub.set_modes(self.ann, "#a", [Change(True, "b", "a b")])
         self.assertEqual(self.room.lists["b"], {})
 
@@ -189,6 +191,51 @@ class ListTests(ModeCase):
         )
         self.assertEqual(list(chat.hub.room("#a").lists["b"]), ["b!*@*", "d!*@*"])
         self.assertEqual(chat.hub.refused["list-entries"], 2)
+
+
+class MasksTests(HubCase):
+    """How many masks one may set, in all rooms together."""
+
+    def setUp(self) -> None:
+        """Make two rooms of the same operator, who may set three masks."""
+        super().setUp()
+        self.chat = Chat(HubLimits(masks=3))
+        self.hub = self.chat.hub
+        self.ann, self.bob = self.chat.room("#a", "ann", "bob")
+        self.hub.join(self.ann, "#b")
+
+    def full(self, text: str) -> int:
+        """Change modes of the second room; give how many were too many."""
+        errors = self.modes(self.ann, "#b", text)
+        self.assertTrue(all(each.reason is Reason.LIST_FULL for each in errors))
+        return len(errors)
+
+    def test_limit(self) -> None:
+        """Masks beyond what one may set are refused, and counted."""
+        self.modes(self.ann, "#a", "+b a +e b")
+        self.assertEqual(self.full("+I c +b d"), 1)
+        self.assertEqual(list(self.hub.room("#b").lists["I"]), ["c!*@*"])
+        self.assertEqual(self.hub.refused["list-entries"], 1)
+
+    def test_removed(self) -> None:
+        """Who takes a mask off, or leaves the room behind empty, makes place."""
+        self.modes(self.ann, "#a", "+b a +e b +o bob")
+        self.modes(self.bob, "#a", "-b a")
+        self.assertEqual(self.full("+b c +b d +b e"), 1)
+        self.hub.part(self.ann, "#a")
+        self.hub.leave(self.bob, "Quit")
+        self.assertEqual(self.full("+b e"), 0)
+        self.hub.leave(self.ann, "Quit")
+        self.assertEqual(self.hub.state.masks, {})
+
+    def test_payers(self) -> None:
+        """An account has an account of its own, and the server none."""
+        self.modes(self.ann, "#a", "+b a +e b +e c")
+        self.hub.set_account(self.ann, "Ann")
+        self.assertEqual(self.full("+b c"), 0)
+        self.modes(None, "#a", "+b d +b e +b f +b g")
+        self.assertEqual(self.hub.state.masks["account ann"], 1)
+        self.assertEqual(self.hub.state.masks[""], 4)
 
 
 class StatusTests(ModeCase):

@@ -475,5 +475,5 @@ class HubStateTests(SynchronousTestCase):
         """Whatever people do, the hub does and shows what the model does."""
         run_state_machine_as_test(
             HubMachine,
-            settings=settings(max_examples=200, stateful_step_count=50, deadline=None),
+            settings=settings(stateful_step_count=50),
         )

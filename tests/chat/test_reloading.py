@@ -13,9 +13,9 @@ from twisted.internet.defer import Deferred, ensureDeferred, succeed
 from twisted.internet.testing import MemoryReactorClock
 from twisted.trial.unittest import SynchronousTestCase
 
-from netsvc.chat import service as module
 from netsvc.chat.service import ChatService
 from netsvc.chat.settings import ChatSettings
+from netsvc.daemon import descriptors
 from netsvc.daemon import listeners as listeners_module
 from netsvc.daemon.changes import CombinedReloadError
 from tests.daemon.service_fakes import FakeMultiplexer
@@ -30,7 +30,7 @@ class ReloadTests(SynchronousTestCase):
         """Put the fakes in place."""
         self.mux = FakeMultiplexer()
         self.patch(listeners_module, "multiplexed", lambda reactor: self.mux)
-        self.patch(module, "connection_limit", lambda wanted, others: wanted)
+        self.patch(descriptors, "system_limit", lambda needed: needed)
         self.patch(sys, "stderr", StringIO())
         self.patch(sys, "__stderr__", sys.stderr)
 

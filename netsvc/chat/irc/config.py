@@ -37,6 +37,8 @@ class IrcConfig:
         a password's hash; the connection is not read meanwhile.
     @ivar command_rate: Lines of one connection: what is faster waits, and is not
         refused. C{None} is no limit.
+    @ivar flood_patience: How long a connection may go on sending faster than that
+        before it is cut; 0 is for ever.
     @ivar send_queue: Bytes that may wait for a client to read them; one that is
         slower is cut.
     @ivar user: Code points in a user name.
@@ -60,6 +62,7 @@ class IrcConfig:
     ping_timeout: float = 240.0
     command_timeout: float = 10.0
     command_rate: Rate | None = _COMMAND_RATE
+    flood_patience: float = 60.0
     send_queue: int = 1024 * 1024
     user: int = USER_LENGTH
     user_prefix: str = "~"

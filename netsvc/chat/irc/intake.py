@@ -1,9 +1,9 @@
 """
 What a client sends, line by line: not faster than it may, and one command at a time.
 
-A client that sends faster than its rate is not refused: its connection is read later.
-The same holds while a command waits for the disk, or for a password's hash; so a
-command never overtakes the one before it.
+A client that sends faster than its rate is not refused: its connection is read later;
+if it goes on like that for long, it is cut. It waits, too, while a command waits for
+the disk, or for a password's hash; so a command never overtakes the one before it.
 """
 
 from __future__ import annotations
@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 #: Seconds for which one connection's lines are carried out before others have a turn.
 TURN: Final = 0.01
 
+#: The shortest wait for the rate, seconds: rounding may have left next to nothing.
+LEAST: Final = 0.001
+
 _NOTHING: Sequence[bytes] = ()
 
 
@@ -33,6 +36,7 @@ class Intake:
     __slots__ = (
         "_busy",
         "_ended",
+        "_flooding",
         "_full_at",
         "_held",
         "_lines",
@@ -54,6 +58,7 @@ class Intake:
         self._lines = _NOTHING
         self._next = 0
         self._full_at = 0.0
+        self._flooding: float | None = None
         self._timer: Timer | None = None
         self._busy = self._running = self._held = self._ended = False
 
@@ -118,8 +123,9 @@ class Intake:
                 return False
             wait = self._wait(now)
             if wait > 0.0:
-                session.frontend.network.counters["irc-command-rate"] += 1
-                self._timer = session.link.later(wait, self._resume)
+                if self._flood(now):
+                    return True
+                self._timer = session.link.later(max(wait, LEAST), self._resume)
                 return False
             line = self._lines[self._next]
             self._next += 1
@@ -157,7 +163,26 @@ class Intake:
         wait = full_at - now - (rate.burst + 2**-10) * interval
         if wait <= 0.0:
             self._full_at = full_at
+            if (
+                self._flooding is not None
+                and full_at - now <= rate.burst * interval / 2
+            ):
+                self._flooding = None
         return wait
+
+    def _flood(self, now: float) -> bool:
+        """Note who sends too fast; cut who has done so for long."""
+        session = self._session
+        counters = session.frontend.network.counters
+        patience = session.frontend.config.flood_patience
+        if self._flooding is None:
+            self._flooding = now
+            counters["irc-command-rate"] += 1
+        elif patience and now - self._flooding >= patience:
+            counters["irc-flood-cut"] += 1
+            session.close("Excess Flood")
+            return True
+        return False
 
     def _hold(self) -> None:
         if not self._held:

@@ -23,6 +23,9 @@ TAGS_LIMIT: Final = 4096
 LABEL_LIMIT: Final = 64
 """Bytes of a C{label} tag's value."""
 
+BLANKS: Final = 256
+"""Empty lines in one read that are as much work as a line with a command."""
+
 _BODY: Final = BODY_LIMIT - 2
 _LINE: Final = TAGS_LIMIT + _BODY + 1
 _TAG_NAME: Final = re.compile(r"\+?(?:[A-Za-z0-9.-]+/)?[A-Za-z0-9-]+\Z")
@@ -92,7 +95,9 @@ class LineSplitter:
         """
         Take what was read, and give the lines that it completes, without their ends.
 
-        A line ends with LF; one CR before it is dropped; empty lines are left out.
+        A line ends with LF; one CR before it is dropped; empty lines are left out,
+        but for one of each L{BLANKS} that came at once: whoever counts lines counts
+        that work, too.
         An overlong line is given once, as its beginning, which is long enough for
         L{parse} to refuse it; the rest of it is dropped up to its LF.
         """
@@ -115,6 +120,9 @@ class LineSplitter:
                     found.append(line[:-1])
             elif line:
                 found.append(line)
+        blanks = len(lines) - len(found)
+        if blanks >= BLANKS:
+            found += [b""] * (blanks // BLANKS)
         if len(self._rest) > _LINE:
             found.append(self._rest[: _LINE + 1])
             self._rest = b""

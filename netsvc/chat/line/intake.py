@@ -8,6 +8,7 @@ disk, or for a password's hash; so a command never overtakes the one before it.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
@@ -24,6 +25,11 @@ BYTES_PER_LINE: Final = 512
 
 #: How a TLS client begins, which here meets a port without TLS (RFC 8446 section 5.1).
 TLS_HANDSHAKE: Final = b"\x16\x03"
+
+#: How IRC clients begin, which would say all that in the lobby, passwords too.
+IRC_REGISTRATION: Final = re.compile(
+    rb"CAP (?:LS|REQ)\b|PASS [^\n]*\n(?:CAP|NICK) |NICK [^\n]*\nUSER "
+)
 
 #: Seconds for which one connection's lines are carried out before others have a turn.
 TURN: Final = 0.01
@@ -91,9 +97,10 @@ class LineIntake:
             return
         if not self._begun:
             self._begun = True
-            if data.startswith(TLS_HANDSHAKE):
+            wrong = _wrong_protocol(data)
+            if wrong:
                 session.network.counters["line-no-text-protocol"] += 1
-                session.close("this port does not speak TLS")
+                session.close(f"this port does not speak {wrong}")
                 return
         self._charge(len(data) / BYTES_PER_LINE)
         telnet = self._telnet
@@ -266,3 +273,10 @@ class LineIntake:
         if line is not None:
             self._add([line])
         self._go()
+
+
+def _wrong_protocol(data: bytes) -> str:
+    """Say what a client speaks that has found the wrong port; empty for text."""
+    if data.startswith(TLS_HANDSHAKE):
+        return "TLS"
+    return "IRC" if IRC_REGISTRATION.match(data) else ""

@@ -10,7 +10,7 @@ private then.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Final
 
@@ -19,7 +19,7 @@ from netsvc.chat.store.seam import Keeper
 
 MAX_ERAS: Final = 20_000
 """Rooms of which it is known that they are, or were, private. Beyond that the oldest
-are forgotten, with all that was said there."""
+of those in which nobody is are forgotten, with all that was said there."""
 
 
 def room_target(room: str, era: int) -> str:
@@ -41,6 +41,9 @@ class Archive:
     """
     The eras of rooms, in memory; the store has what a restart needs.
 
+    @ivar alive: Whether anybody is in a room, by its key: then it is not forgotten,
+        or strangers could have it forgotten by making rooms, and could read later
+        what was to be sealed.
     @ivar forgotten: Rooms forgotten because L{MAX_ERAS} had others.
     """
 
@@ -55,6 +58,7 @@ class Archive:
         self._most = most
         # Era, and whether it is private now; the room that changed last is the last.
         self._eras: dict[str, tuple[int, bool]] = {}
+        self.alive: Callable[[str], bool] = lambda room: False
         self.forgotten = 0
 
     def load(self, connection: sqlite3.Connection) -> None:
@@ -107,10 +111,12 @@ class Archive:
         self._eras[room] = (number, private)
         self._keeper.post(partial(_write, [(room, number, private)]))
         if len(self._eras) > self._most:
-            oldest = next(iter(self._eras))
-            del self._eras[oldest]
-            self.forgotten += 1
-            self._keeper.post(partial(_forget, oldest))
+            dead = (each for each in self._eras if not self.alive(each))
+            oldest = next(dead, None)
+            if oldest is not None:
+                del self._eras[oldest]
+                self.forgotten += 1
+                self._keeper.post(partial(_forget, oldest))
 
 
 def _write(

@@ -6,6 +6,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from netsvc.chat.irc.config import IrcConfig
 from netsvc.chat.irc.intake import TURN
+from netsvc.daemon.limits import Rate
 from tests.chat.irc.kit import Chat
 
 
@@ -30,6 +31,38 @@ class RateTests(SynchronousTestCase):
         self.assertEqual(lines[-1].params[1], "last")
         self.assertFalse(ann.link.held)
 
+    def test_cut(self) -> None:
+        """Who goes on too fast for long is cut; who stops meanwhile is not."""
+        chat = Chat(IrcConfig(flood_patience=10))
+        ann = chat.client("ann")
+        chat.clock.advance(100)
+        for _ in range(2):
+            ann.send(*["PING x"] * 320)
+            for _ in range(9):
+                chat.clock.advance(1)
+            self.assertFalse(ann.closed)
+            for _ in range(4):
+                chat.clock.advance(1)
+            self.assertFalse(ann.link.held)
+        ann.send(*["PING x"] * 400)
+        for _ in range(11):
+            chat.clock.advance(1)
+        self.assertTrue(ann.closed)
+        self.assertIn("(Excess Flood)", ann.raw()[-1])
+        self.assertEqual(chat.network.counters["irc-flood-cut"], 1)
+        self.assertEqual(chat.network.counters["irc-command-rate"], 3)
+
+    def test_no_end_of_patience(self) -> None:
+        """Without a patience, who sends too fast only waits."""
+        chat = Chat(IrcConfig(flood_patience=0, command_rate=Rate(2.0, 4)))
+        ann = chat.client("ann")
+        ann.raw()
+        ann.send(*["PING x"] * 200)
+        for _ in range(100):
+            chat.clock.advance(1)
+        self.assertFalse(ann.closed)
+        self.assertEqual(len(ann.raw()), 200)
+
     def test_waiting_is_no_silence(self) -> None:
         """Who waits for the rate is not taken for dead."""
         chat = Chat(IrcConfig(ping_interval=1, ping_timeout=2))
@@ -40,6 +73,18 @@ class RateTests(SynchronousTestCase):
             for _ in range(5):
                 chat.frontend.tick()
         self.assertFalse(ann.closed)
+
+    def test_empty_lines(self) -> None:
+        """A stream of empty lines is too fast, too, and its connection is not read."""
+        chat = Chat(IrcConfig())
+        ann = chat.client("ann")
+        chat.clock.advance(100)
+        for _ in range(10):
+            ann.session.receive(b"\n" * 4096)
+        self.assertTrue(ann.link.held)
+        chat.clock.advance(10)
+        self.assertFalse(ann.link.held)
+        self.assertEqual(ann.ask("PING x")[-1].split()[-1], ":x")
 
     def test_end_while_waiting(self) -> None:
         """When a client's half of the connection ends, what it sent is done first."""

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from netsvc.chat.irc.message import (
+    BLANKS,
     BODY_LIMIT,
     LABEL_LIMIT,
     TAGS_LIMIT,
@@ -60,6 +61,13 @@ class SplitterTests(SynchronousTestCase):
             _feed([b"a\r\nb\nc\r\r\n\r\n\n\r\nd\re\nrest"]),
             [b"a", b"b", b"c\r", b"d\re"],
         )
+
+    def test_blanks(self) -> None:
+        """Many empty lines at once are some lines, which say nothing."""
+        for end in (b"\n", b"\r\n"):
+            self.assertEqual(_feed([end * (BLANKS - 1)]), [])
+            self.assertEqual(_feed([end * (3 * BLANKS)]), [b""] * 3)
+        self.assertIsNone(parse(b""))
 
     def test_every_split(self) -> None:
         """Wherever a stream is split, its lines are the same."""

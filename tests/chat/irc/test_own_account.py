@@ -80,7 +80,8 @@ class AccountTests(SynchronousTestCase):
         phone = self.chat.client("phone", account="Ann")
         self.assertEqual(self.told("ACCOUNT DELETE no"), [("FAIL", "WRONG")])
         self.assertEqual(
-            self.told("ACCOUNT DELETE sesame"), [("NOTE", "ACCOUNT_DELETED")]
+            self.told("ACCOUNT DELETE sesame"),
+            [("901", "ann!ann@192.0.2.1.cloak"), ("NOTE", "ACCOUNT_DELETED")],
         )
         self.assertIsNone(phone.session.me.account)
         self.assertFalse(self.login("sesame"))

@@ -137,7 +137,7 @@ class TalkTests(SynchronousTestCase):
             self.bob.ask("/w alice hi"), ["-> alice: hi", "* alice is away: tea"]
         )
         self.assertEqual(self.alice.ask("/away"), ["-bob- hi", "* you are back"][1:])
-        self.assertIn("no text", self.alice.ask("/away")[0])
+        self.assertIn("you are not away", self.alice.ask("/away")[0])
 
 
 class RoomTests(SynchronousTestCase):

@@ -192,6 +192,35 @@ class ForeignTests(SynchronousTestCase):
         self.assertFalse(bob.closed)
         self.assertEqual(chat.counters["line-no-text-protocol"], 1)
 
+    def test_irc(self) -> None:
+        """An IRC client does not say its password in the lobby."""
+        for data in (
+            b"CAP LS 302\r\n",
+            b"CAP LS\r\nPASS secret\r\n",
+            b"PASS secret\r\nCAP LS 302\r\n",
+            b"PASS secret\r\nNICK bob\r\n",
+            b"NICK bob\r\nUSER bob 0 * :Bob\r\n",
+        ):
+            chat, alice, _ = pair()
+            stranger = chat.connect()
+            stranger.read()
+            alice.read()
+            stranger.feed(data)
+            self.assertEqual(stranger.read(), ["! this port does not speak IRC"])
+            self.assertTrue(stranger.closed)
+            self.assertEqual(len(alice.read()), 1)
+            self.assertEqual(chat.counters["line-no-text-protocol"], 1)
+
+    def test_capitals(self) -> None:
+        """People may begin with such words, and say more later."""
+        for data in (b"CAP LSD\n", b"PASS the salt\n", b"NICK is here\nhello\n"):
+            chat, alice, _ = pair()
+            person = chat.connect()
+            person.feed(data)
+            self.assertFalse(person.closed)
+            person.feed(b"CAP LS 302\n")
+            self.assertIn("CAP LS 302", alice.read()[-1])
+
     def test_http(self) -> None:
         """A web page cannot make its reader's browser say anything."""
         chat, alice, _ = pair()

@@ -170,6 +170,10 @@ class AccountTests(SynchronousTestCase):
     def test_register(self) -> None:
         """An account may be made for one's nick, or for a name nobody else has."""
         self.assertEqual(self.bob.ask("/register pw"), ["* logged in as bob"])
+        self.assertEqual(
+            self.bob.ask("/register bob3 pw"),
+            ["! you are logged in as bob: /logout first"],
+        )
         self.assertEqual(self.accounts.passwords["bob"], "pw")
         guest = self.chat.client()
         self.assertEqual(

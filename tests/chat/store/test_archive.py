@@ -85,6 +85,27 @@ class ArchiveTests(StoreCase):
         self.assertEqual(self.rows("select name from target"), [("#ab 0",)])
         self.assertEqual(self.rows("select room from era"), [("#b",), ("#c",)])
 
+    def test_alive(self) -> None:
+        """A room in which somebody is is not forgotten, however many others come."""
+        _, archive = self.archive(most=2)
+        rooms = {"#a", "#b"}
+        archive.alive = rooms.__contains__
+        archive.private("#a", True)
+        for number in range(5):
+            archive.private(f"#x{number}", True)
+            archive.ended(f"#x{number}")
+        self.assertEqual(archive.forgotten, 4)
+        rooms.discard("#a")
+        archive.ended("#a")
+        self.assertEqual(archive.era("#a"), 1)
+        rooms.add("#a")
+        archive.private("#b", True)
+        rooms.add("#c")
+        archive.private("#c", True)
+        self.assertEqual([archive.era(room) for room in ("#a", "#x4")], [1, 0])
+        archive.ended("#c")
+        self.assertEqual(archive.era("#c"), 1)
+
     def test_resave(self) -> None:
         """What a failing disk did not take is written when it works again."""
         store, archive = self.archive()

@@ -542,7 +542,7 @@ class ThreadTests(StoreCase):
         for number in range(3):
             worker.put(number)
         worker.start()
-        self.assertTrue(ended.wait(10))
+        self.assertTrue(ended.wait(60))
         self.assertEqual(seen, [[0, 1], [2], "idle", "close"])
         self.assertFalse(worker.turn())
 
@@ -550,12 +550,16 @@ class ThreadTests(StoreCase):
         """A store starts real threads when it is not told otherwise."""
         reactor = self.reactor
         store = Store(self.path, reactor)
-        before = threading.active_count()
+        before = {*threading.enumerate()}
         store.start()
-        self.assertEqual(threading.active_count(), before + 3)
-        threads = [t for t in threading.enumerate() if t.name.startswith("store-")]
+        threads = [
+            thread
+            for thread in threading.enumerate()
+            if thread not in before and thread.name.startswith("store-")
+        ]
+        self.assertEqual(len(threads), 3)
         stopped = store.stop()
         for thread in threads:
-            thread.join(10)
+            thread.join(60)
         self.report()
         self.successResultOf(stopped)

@@ -106,6 +106,7 @@ async def _delete(
         if member.account is not None and fold(member.account) == deleted.key:
             session.hub.set_account(member, None)
     session.network.forget(deleted.name)
+    session.numeric(numerics.RPL_LOGGEDOUT, session.me.source.mask)
     _tell(session, "NOTE", "ACCOUNT_DELETED", "Your account is deleted")
 
 

@@ -43,6 +43,8 @@ def _named(session: LineSession, rest: str, name: str) -> tuple[str, str]:
 async def register(session: LineSession, rest: str) -> None:
     """/register [NAME] PASSWORD: make an account, and log in to it."""
     accounts = _accounts(session)
+    if session.me.account is not None:
+        raise Mistake(f"you are logged in as {session.me.account}: /logout first")
     name, password = _named(session, rest, "register")
     holder = session.hub.state.members.get(fold(name))
     if holder is not None and holder is not session.me:

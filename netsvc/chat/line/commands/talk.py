@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from netsvc.chat.events import HubError, Reason
 from netsvc.chat.line.commands import command, need, two
+from netsvc.chat.line.refusals import Mistake
 from netsvc.chat.line.speech import say
 from netsvc.chat.names import fold, is_room
 from netsvc.chat.text import clean
@@ -50,5 +50,5 @@ def me(session: LineSession, rest: str) -> None:
 def away(session: LineSession, rest: str) -> None:
     """/away [TEXT]: be away, or back."""
     if not rest and session.me.away is None:
-        raise HubError(Reason.NO_TEXT)
+        raise Mistake("you are not away: /away TEXT says that you are")
     session.hub.set_away(session.me, rest or None)
