@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator
+from itertools import chain
 from typing import Any, Final
 
 from twisted.internet.protocol import Factory
@@ -17,7 +18,12 @@ from twisted.internet.protocol import Factory
 from netsvc import tables
 from netsvc.daemon.admin.access import read_token
 from netsvc.daemon.binding import Binder, reason
-from netsvc.daemon.configuration import Configuration, Entry, Problem
+from netsvc.daemon.configuration import (
+    Configuration,
+    ConfigurationError,
+    Entry,
+    Problem,
+)
 from netsvc.daemon.refusing import StartError, refuse_all
 from netsvc.daemon.reloading import Running
 from netsvc.daemon.settings import settings_of
@@ -46,14 +52,17 @@ def make_service(entry: Entry, reactor: Any, running: Iterable[Running] = ()) ->
     return service
 
 
-def make_services(configuration: Configuration, reactor: Any) -> list[Running]:
+def make_services(
+    configuration: Configuration, reactor: Any, others: Iterable[Problem] = ()
+) -> list[Running]:
     """
     Make all services of a configuration.
 
+    @param others: What else is wrong, to be told with it.
     @raise StartError: Some cannot be made: one line for each, with that of the file.
     """
     running, problems = _made(configuration, reactor)
-    if problems:
+    if problems := _in_order(problems, others):
         refuse_all(map(str, problems))
     return running
 
@@ -65,8 +74,24 @@ def problems(configuration: Configuration, reactor: Any) -> list[Problem]:
 
     @return: What is wrong, in the order of the lines.
     """
-    found = [*_made(configuration, reactor)[1], *_token(configuration)]
-    return sorted(found, key=lambda each: each.line)
+    found = _made(configuration, reactor)[1]
+    return _in_order(found, token_problems(configuration))
+
+
+def all_problems(error: ConfigurationError, reactor: Any) -> list[Problem]:
+    """
+    Give what is wrong with a file, and with the files that the rest of it names.
+
+    @param error: Why it cannot be used.
+    @return: What is wrong, in the order of the lines.
+    """
+    found = [] if error.rest is None else problems(error.rest, reactor)
+    return _in_order(error.problems, found)
+
+
+def _in_order(*several: Iterable[Problem]) -> list[Problem]:
+    """Give problems in the order of the lines."""
+    return sorted(chain(*several), key=lambda each: each.line)
 
 
 def _made(
@@ -98,7 +123,7 @@ def _certificates(configuration: Configuration, reactor: Any) -> Iterator[Proble
                 yield configuration.problem(entry, wish.key, problem)
 
 
-def _token(configuration: Configuration) -> Iterator[Problem]:
+def token_problems(configuration: Configuration) -> Iterator[Problem]:
     """Find a token for the admin pages that cannot be used."""
     settings = configuration.daemon
     if settings.wants_admin and settings.admin_token is not None:

@@ -117,10 +117,17 @@ def parse(text: str, file: str) -> Configuration:
     @param file: What it is called in messages.
     @raise ConfigurationError: It cannot be used.
     """
-    configuration = settings_file.parse(text, file, TABLES)
-    problems = (*_idle_keys(configuration), *_shared_files(configuration))
+    problems: tuple[Problem, ...] = ()
+    try:
+        configuration = settings_file.parse(text, file, TABLES)
+    except ConfigurationError as error:
+        if error.rest is None:
+            raise
+        configuration, problems = error.rest, error.problems
+    problems += (*_idle_keys(configuration), *_shared_files(configuration))
     if problems:
-        raise ConfigurationError(tuple(sorted(problems, key=lambda each: each.line)))
+        ordered = tuple(sorted(problems, key=lambda each: each.line))
+        raise ConfigurationError(ordered, configuration)
     return configuration
 
 
@@ -159,16 +166,17 @@ def _shared_files(configuration: Configuration) -> Iterator[Problem]:
             taken.setdefault(path, where)
 
 
-def load(path: str | Path, file: str = "") -> Configuration:
+def load(path: str | Path, file: str = "", *, pipe: bool = True) -> Configuration:
     """
     Read a configuration file.
 
     @param file: What it is called in messages; by default as in C{path}.
+    @param pipe: Whether it may come through a pipe.
     @raise ConfigurationError: It cannot be read, or not be used.
     """
     file = file or str(path)
     try:
-        data = read_file(path, MAX_BYTES)
+        data = read_file(path, MAX_BYTES, pipe=pipe)
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or str(error)
         raise _refused(file, 0, f"cannot be read: {reason}") from None

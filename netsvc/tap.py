@@ -42,6 +42,7 @@ class Options(SettingsOptions[CommandLine]):
     Command line of C{netsvc}.
 
     @ivar configuration: What the file says, once the command line is parsed.
+    @ivar wrong: Why it cannot be used; then there is no configuration.
     """
 
     settings_class = CommandLine
@@ -52,12 +53,13 @@ class Options(SettingsOptions[CommandLine]):
     )
 
     configuration: Configuration
+    wrong: ConfigurationError | None = None
 
     def postOptions(self) -> None:
         """
         Read the file.
 
-        @raise SystemExit: It cannot be used; one line for each reason.
+        @raise SystemExit: It cannot be used at all; one line for each reason.
         """
         if "config" not in self._given:
             raise usage.UsageError("--config: must be given")
@@ -65,18 +67,23 @@ class Options(SettingsOptions[CommandLine]):
         self._file = str(self._given.pop("config"))
         self._path = Path(self._file).absolute()
         try:
-            self.configuration = self.load()
+            self.configuration = self.load(pipe=True)
         except ConfigurationError as error:
-            raise SystemExit(str(error)) from None
+            if error.rest is None or not error.rest.entries:
+                raise SystemExit(str(error)) from None
+            # Told when the reactor is there, with what is wrong with the files that
+            # the rest names.
+            self.wrong = error
 
-    def load(self) -> Configuration:
+    def load(self, pipe: bool = False) -> Configuration:
         """
         Read the file, and let the command line override it.
 
+        @param pipe: Whether it may come through a pipe: at the start, and not again.
         @raise ConfigurationError: It cannot be read, or not be used, or does not go
             together with the command line.
         """
-        configuration = tables.load(self._path, self._file)
+        configuration = tables.load(self._path, self._file, pipe=pipe)
         try:
             return override(configuration, **self._given)
         except SettingsError as error:
@@ -98,10 +105,12 @@ def makeService(options: Options, reactor: Any = None) -> Any:
     from netsvc.daemon.collecting import local_source
     from netsvc.daemon.lifecycle import Daemon, service_reactor
     from netsvc.daemon.measuring import Measuring
-    from netsvc.daemon.refusing import refuse
+    from netsvc.daemon.refusing import refuse, refuse_all
     from netsvc.daemon.reloading import Reloader
 
     reactor = service_reactor(reactor)
+    if options.wrong is not None:
+        refuse_all(map(str, one.all_problems(options.wrong, reactor)))
     configuration = options.configuration
     _configure_logs(configuration)
     daemon = Daemon([], configuration.daemon.drain_timeout, reactor)
@@ -124,7 +133,8 @@ def makeService(options: Options, reactor: Any = None) -> Any:
         daemon.reloader = supervisor
     else:
         measuring = Measuring(reactor)
-        running = one.make_services(configuration, reactor)
+        others = one.token_problems(configuration)
+        running = one.make_services(configuration, reactor, others)
         daemon.explain = one.explain(configuration, running)
         services = [measuring, *(each.service for each in running)]
         source = local_source(daemon, measuring.lag)

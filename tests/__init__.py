@@ -5,13 +5,15 @@ from __future__ import annotations
 import os
 import signal
 
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
-# No deadline: on a busy machine any example may take its time. scripts/test asks for
-# fewer examples under trial, after as many as usual under pytest.
+# No deadline, and no check of how long examples take to be made: on a busy machine any
+# may take its time. scripts/test asks for fewer examples under trial, after as many as
+# usual under pytest.
 settings.register_profile(
     "netsvc",
     deadline=None,
+    suppress_health_check=[HealthCheck.too_slow],
     max_examples=int(os.environ.get("NETSVC_TEST_EXAMPLES") or 100),
 )
 settings.load_profile("netsvc")

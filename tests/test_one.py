@@ -11,6 +11,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from netsvc import one, tables
 from netsvc.balance import tap as balance_tap
+from netsvc.daemon.configuration import ConfigurationError
 from netsvc.daemon.refusing import StartError, refuse
 from netsvc.daemon.reloading import Running
 
@@ -130,6 +131,29 @@ class OneTests(SynchronousTestCase):
         self.assertEqual(self.problems("[echo]\n[daemon]\nadmin = 'off'\n"), [])
         error = self.assertRaises(StartError, self.make, text)
         self.assertEqual(len(str(error).splitlines()), 2)
+
+    def test_all(self) -> None:
+        """
+        What is wrong with the file itself is told together with what is wrong with
+        the files that its other tables name; of a file without any, it is all.
+        """
+        gone = os.path.abspath(self.mktemp())
+        self.classes["chat"].refusal = "netsvc-chat: --motd: cannot read x"
+        self.classes["echo"].refusal = "not asked for"
+        text = (
+            f"[daemon]\nadmin_token = '{gone}'\n{CHAT}motd = 'x'\n"
+            "[echo]\nno = 1\n[ecko]\n"
+        )
+        for given, lines in (
+            (text, ["2: daemon.admin_token", "4: chat.motd", "6: echo.no", "7: ecko"]),
+            ("[echo]\nno = 1\n", ["2: echo.no"]),
+            ("[chat\n", ["1"]),
+        ):
+            error = self.assertRaises(ConfigurationError, tables.parse, given, "file")
+            found = one.all_problems(error, self.reactor)
+            self.assertEqual(len(found), len(lines))
+            for each, line in zip(found, lines, strict=True):
+                self.assertTrue(str(each).startswith(f"file:{line}: "), each)
 
     def test_explained(self) -> None:
         """Why a service does not start is told with the line of the file."""

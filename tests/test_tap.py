@@ -16,6 +16,7 @@ from netsvc.daemon import logs
 from netsvc.daemon.admin import service
 from netsvc.daemon.admin.service import AdminService
 from netsvc.daemon.admin.where import default_path
+from netsvc.daemon.configuration import ConfigurationError
 from netsvc.daemon.lifecycle import Daemon
 from netsvc.daemon.measuring import Measuring
 from netsvc.daemon.refusing import StartError
@@ -88,6 +89,23 @@ class OptionsTests(TapTestCase):
         self.assertEqual(configuration.daemon.workers, 2)
         self.assertEqual(configuration.entries[0].settings.idle_timeout, 8)
 
+    def test_pipe(self) -> None:
+        """A file may come through a pipe when the daemon starts; at a reload it is told
+        what it is, and nobody waits for it."""
+        reading, writing = os.pipe()
+        self.addCleanup(os.close, reading)
+        os.write(writing, PLAIN.encode())
+        os.close(writing)
+        options = Options()
+        options.parseOptions(["--config", f"/dev/fd/{reading}"])
+        self.assertEqual(len(options.configuration.entries), 1)
+        error = self.assertRaises(ConfigurationError, options.load)
+        self.assertEqual(
+            str(error),
+            f"/dev/fd/{reading}: cannot be read: A pipe, which is read at the start"
+            " only, and not a regular file",
+        )
+
     def test_no_file(self) -> None:
         """A file must be named, and be there."""
         self.assertIn("--config: must be given", self.refused())
@@ -151,6 +169,19 @@ class MakeServiceTests(TapTestCase):
             self.configured,
             [{"format": "text", "level": "info", "rate": logs.DEFAULT_RATE}],
         )
+
+    def test_wrong(self) -> None:
+        """What is wrong with the file is told together with what is wrong with the
+        files that it names, and nothing is logged otherwise."""
+        gone = Path(self.mktemp()).absolute()
+        named = f"[daemon]\nadmin_token = '{gone}'\n[dns]\n"
+        for text, count in ((named, 1), (f"{named}[echo]\nno = 1\n", 2)):
+            error = self.assertRaises(StartError, self.make, text)
+            lines = str(error).splitlines()
+            self.assertEqual(len(lines), count)
+            self.assertIn(f":2: daemon.admin_token: {gone}: No such file", lines[0])
+        self.assertIn(":5: echo.no: unknown key", lines[1])
+        self.assertLessEqual(len(self.configured), 1)
 
     def test_reload(self) -> None:
         """What a reload changes about the process is used."""

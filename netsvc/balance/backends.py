@@ -23,6 +23,7 @@ from ipaddress import ip_address
 from typing import Any, Final, Protocol
 
 from netsvc.daemon.kinds import found
+from netsvc.daemon.targets import is_address
 
 MAX_WEIGHT: Final = 256
 """The greatest weight of a backend; HAProxy's scale."""
@@ -204,15 +205,6 @@ def scale_srv(records: Sequence[Service]) -> list[tuple[Service, int, bool]]:
         weight = round(record.weight * MAX_WEIGHT / largest[backup])
         scaled.append((record, max(1, weight), backup))
     return scaled
-
-
-def is_address(host: str) -> bool:
-    """Say whether a host is an IPv4 or IPv6 address, and not a name."""
-    try:
-        ip_address(host)
-    except ValueError:
-        return False
-    return True
 
 
 def parse_backend(text: str) -> BackendSpec:

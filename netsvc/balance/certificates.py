@@ -158,6 +158,8 @@ class Certificates:
         sources: Callable[[], Sequence[Path]],
         alpn: Sequence[bytes],
         now: Callable[[], float],
+        service: Callable[[], str],
+        listen: str,
     ) -> None:
         """
         Read them.
@@ -165,12 +167,16 @@ class Certificates:
         @param sources: Gives the files.
         @param alpn: The protocols to offer, the best first.
         @param now: Gives the time in seconds.
+        @param service: Gives what the balancer is called, for the log.
+        @param listen: The listen string, for the log.
         @raise CertificateError: They cannot be used.
         @raise OSError: They cannot be read.
         """
         self._sources = sources
         self._alpn = alpn
         self._now = now
+        self._service = service
+        self._listen = listen
         self.failures = 0
         self._looked = now()
         self._stamp: Any = None
@@ -207,12 +213,20 @@ class Certificates:
         except (CertificateError, OSError) as error:
             self.failures += 1
             self._log.error(
-                "the changed certificates cannot be used, the old ones stay: {error}",
+                "{service}: the changed certificates of {listen} cannot be used,"
+                " the old ones stay: {error}",
+                service=self._service(),
+                listen=self._listen,
                 error=str(error),
                 event="certificates-kept",
             )
         else:
-            self._log.info("the certificates were read again", event="certificates")
+            self._log.info(
+                "{service}: the certificates of {listen} were read again",
+                service=self._service(),
+                listen=self._listen,
+                event="certificates",
+            )
 
     def find(self, name: str) -> Identity:
         """
@@ -249,7 +263,10 @@ def _directory(path: Path) -> list[Path]:
 
 
 def certificates(
-    listen: Listen, alpn: Sequence[bytes], now: Callable[[], float]
+    listen: Listen,
+    alpn: Sequence[bytes],
+    now: Callable[[], float],
+    service: Callable[[], str],
 ) -> Certificates:
     """
     Read the certificates of an C{ssl:} or C{tls:} listen string.
@@ -257,6 +274,7 @@ def certificates(
     @param listen: It.
     @param alpn: The protocols to offer, the best first.
     @param now: Gives the time in seconds.
+    @param service: Gives what the balancer is called, for the log.
     @raise CertificateError: There is none that could be used.
     @raise OSError: A file cannot be read.
     """
@@ -265,8 +283,10 @@ def certificates(
         directory = Path(listen.arguments[0])
         if not directory.is_dir():
             raise CertificateError(f"{directory} is not a directory")
-        return Certificates(lambda: _directory(directory), alpn, now)
+        return Certificates(
+            lambda: _directory(directory), alpn, now, service, str(listen)
+        )
     key = named.get("privateKey", "server.pem")
     paths = [key, named.get("certKey", key), named.get("extraCertChain", "")]
     files = [Path(path) for path in dict.fromkeys(paths) if path]
-    return Certificates(lambda: files, alpn, now)
+    return Certificates(lambda: files, alpn, now, service, str(listen))

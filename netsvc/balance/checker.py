@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from twisted.logger import Logger
-
 from netsvc.balance.backend import Backend
 from netsvc.balance.checks import Check, Probe, words
+from netsvc.balance.pool_log import PoolLog
 
 #: The share of an interval by which it varies, to either side.
 JITTER = 0.1
@@ -24,13 +23,12 @@ AFTER_FAILURE = 0.5
 class Checker:
     """Has one backend checked, from L{start} to L{stop}."""
 
-    _log = Logger()
-
     def __init__(
         self,
         backend: Backend,
         check: Check,
         *,
+        log: PoolLog,
         interval: float,
         timeout: float,
         clock: Any,
@@ -40,6 +38,7 @@ class Checker:
         """
         @param backend: The backend.
         @param check: What is asked.
+        @param log: Tells operators.
         @param interval: Seconds from one check to the next, on average.
         @param timeout: Seconds after which one has failed.
         @param clock: The reactor (L{twisted.internet.interfaces.IReactorTime}).
@@ -48,6 +47,7 @@ class Checker:
         """
         self.backend = backend
         self._check = check
+        self._pool_log = log
         self._interval = interval
         self._timeout = timeout
         self._clock = clock
@@ -124,13 +124,7 @@ class Checker:
         first = backend.unchecked
         take = backend.check_passed if passed else backend.check_failed
         if take(now, detail, now - self._began) or (first and not passed):
-            self._log.info(
-                "backend {backend} is {state}: {detail}",
-                backend=backend.name,
-                state="up" if passed else "down",
-                detail=backend.last_check.detail if backend.last_check else "",
-                event="backend-up" if passed else "backend-down",
-            )
+            self._pool_log.checked(backend, passed)
             self._changed(backend)
         if self._overdue:
             self._overdue = False

@@ -84,11 +84,13 @@ class ControlConnection(protocol.Protocol, TimeoutMixin):
     factory: ControlFactory
     transport: Any
 
-    def __init__(self, reactor: Any) -> None:
+    def __init__(self, reactor: Any, service: Callable[[], str]) -> None:
         """
         @param reactor: Has the time.
+        @param service: Gives what the balancer is called, for the log.
         """
         self._reactor = reactor
+        self._service = service
         self._buffer = b""
         self._answered = False
 
@@ -124,7 +126,8 @@ class ControlConnection(protocol.Protocol, TimeoutMixin):
             return format_refusal("netsvc-balance has made a mistake: see its log")
         if request.command != "status":
             self._log.info(
-                "control: {command} {backend}",
+                "{service}: control: {command} {backend}",
+                service=self._service(),
                 command=request.command,
                 backend=request.backend,
                 weight=request.weight,
@@ -159,12 +162,16 @@ class ControlFactory(protocol.Factory):
 
     noisy = False
 
-    def __init__(self, controlled: Controlled, reactor: Any) -> None:
+    def __init__(
+        self, controlled: Controlled, reactor: Any, service: Callable[[], str]
+    ) -> None:
         """
         @param controlled: What the commands act on.
         @param reactor: Has the time.
+        @param service: Gives what the balancer is called, for the log.
         """
         self._reactor = reactor
+        self._service = service
         self.controlled = controlled
         self.live: set[ControlConnection] = set()
         self.refused = 0
@@ -174,7 +181,7 @@ class ControlFactory(protocol.Factory):
         if len(self.live) >= MAX_CONNECTIONS:
             self.refused += 1
             return None
-        connection = ControlConnection(self._reactor)
+        connection = ControlConnection(self._reactor, self._service)
         connection.factory = self
         return connection
 
@@ -182,16 +189,23 @@ class ControlFactory(protocol.Factory):
 class Control:
     """The control socket: L{open} it, L{close} it."""
 
-    def __init__(self, path: str, controlled: Controlled, reactor: Any) -> None:
+    def __init__(
+        self,
+        path: str,
+        controlled: Controlled,
+        reactor: Any,
+        service: Callable[[], str] = lambda: "netsvc-balance",
+    ) -> None:
         """
         @param path: Where the socket is to be.
         @param controlled: What the commands act on.
         @param reactor: The reactor.
+        @param service: Gives what the balancer is called, for the log.
         """
         self._path = path
         self._reactor = reactor
         self._port: Any = None
-        self.factory = ControlFactory(controlled, reactor)
+        self.factory = ControlFactory(controlled, reactor, service)
 
     def open(self) -> None:
         """

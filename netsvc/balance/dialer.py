@@ -6,26 +6,22 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from twisted.logger import Logger
-
 from netsvc.balance.backend import Backend
 from netsvc.balance.backends import BackendSpec
 from netsvc.balance.deadlines import Deadlines
+from netsvc.balance.pool_log import PoolLog
 from netsvc.balance.tls import LayerFactory
-from netsvc.daemon.logs import OncePer
 from netsvc.multiplex.dial import dial
 
 if TYPE_CHECKING:
     from netsvc.balance.session import Session
+    from netsvc.balance.upstream import Upstream
 
 #: Seconds until a backend is tried again by a client that has tried all others.
 RETRY_PAUSE = 0.5
 
 #: Seconds between two looks whether a client in the queue is still there.
 PRESENCE = 0.25
-
-#: Seconds between two log lines about clients that got no backend.
-LOG_INTERVAL = 1.0
 
 
 class Dialer:
@@ -41,12 +37,11 @@ class Dialer:
     @ivar refused: How many clients got no backend, by reason.
     """
 
-    _log = Logger()
-
     def __init__(
         self,
         reactor: Any,
         *,
+        service: Callable[[], str],
         retries: int,
         connect_timeout: float,
         tls: Mapping[BackendSpec, LayerFactory] | None = None,
@@ -55,6 +50,7 @@ class Dialer:
     ) -> None:
         """
         @param reactor: The reactor.
+        @param service: Gives what the balancer is called.
         @param retries: How many more backends to try when one fails.
         @param connect_timeout: Seconds that each may take.
         @param tls: The TLS configurations of those backends that have one.
@@ -76,7 +72,7 @@ class Dialer:
         )
         self.end_leaves = end_leaves
         self.refused: Counter[str] = Counter()
-        self._refusals = OncePer(LOG_INTERVAL, reactor.seconds)
+        self._pool_log = PoolLog(service, reactor.seconds)
 
     def connect(
         self,
@@ -99,18 +95,15 @@ class Dialer:
             self._reactor, backend.host, backend.port, protocol, failed
         )
 
-    def refuse(self, reason: str) -> None:
-        """Count a client that got no backend."""
+    def refuse(self, reason: str, upstream: Upstream | None = None) -> None:
+        """
+        Count a client that got no backend.
+
+        @param upstream: The pool that had none for it; L{None} if it had no pool.
+        """
         self.refused[reason] += 1
-        ready, suppressed = self._refusals.ready()
-        if ready:
-            self._log.warn(
-                "a client got no backend: {reason}"
-                " ({suppressed} more since the last such line)",
-                reason=reason,
-                suppressed=suppressed,
-                event="no-backend",
-            )
+        log = self._pool_log if upstream is None else upstream.log
+        log.unserved(reason)
 
     def stop(self) -> None:
         """Forget all deadlines."""

@@ -60,7 +60,9 @@ class DoorListeners(Listeners):
         secure: LayerFactory | None = None
         if listen.transport == "tls":
             alpn = [name.encode() for name in self._alpn]
-            creator = certificates(listen, alpn, self._reactor.seconds)
+            creator = certificates(
+                listen, alpn, self._reactor.seconds, lambda: self.service
+            )
             secure = layers(creator, False, self._reactor)
         return Entrance(self._door(), secure)
 

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from netsvc.balance.backend_tls import BadNameError, backend_layers
+from netsvc.balance.backend_tls import backend_layers
 from netsvc.balance.backends import BackendSpec
-from netsvc.balance.certificates import CertificateError
 from netsvc.balance.checking import make_check
 from netsvc.balance.checks import Check
 from netsvc.balance.counted import datagrams, moved
@@ -16,6 +15,7 @@ from netsvc.balance.settings import BalanceSettings
 from netsvc.balance.tls import LayerFactory
 from netsvc.balance.upstream import Upstream
 from netsvc.daemon.changes import Changes, ReloadError
+from netsvc.daemon.client_tls import ServerNameError, TrustError
 
 if TYPE_CHECKING:
     from netsvc.balance.service import BalanceService
@@ -56,10 +56,10 @@ def prepare(service: BalanceService, settings: BalanceSettings) -> Changes:
                 tls = backend_layers(
                     settings.specs, settings.backend_ca, service.reactor
                 )
-            except BadNameError as error:
+            except ServerNameError as error:
                 raise ReloadError("backend", str(error)) from None
-            except (CertificateError, OSError) as error:
-                raise ReloadError("backend_ca", reason(error)) from None
+            except TrustError as error:
+                raise ReloadError("backend_ca", str(error)) from None
             check = service.check
             if tls or service.door.dialer.tls or _differs(service, settings):
                 check = make_check(settings, tls, service.reactor)
@@ -97,14 +97,7 @@ def _use(
     door.dialer.end_leaves = settings.queue_abort
     door.dialer.connecting.change(settings.connect_timeout)
     _change_pools(service, settings, check)
-    for entrance in service.datagrams:
-        entrance.change(
-            acl=settings.acl,
-            rate=settings.udp_rate,
-            max_sessions=service.room.udp_sessions,
-            idle=settings.udp_timeout,
-            responses=settings.udp_responses,
-        )
+    service.use_datagram_limits()
     forget_closed(service)
     service.sweep_datagrams()
 

@@ -88,11 +88,14 @@ def _check(check: Status | None) -> str:
     return f"{detail}, {check['seconds'] * 1000:.1f} ms" if check["passed"] else detail
 
 
-def families(pools: Sequence[Status], udp_sessions: int) -> tuple[Family, ...]:
+def families(
+    pools: Sequence[Status], udp_sessions: int, max_udp_sessions: int
+) -> tuple[Family, ...]:
     """
     Make the metrics of pools and backends, which the configuration has named.
 
     @param udp_sessions: How many UDP sessions there are.
+    @param max_udp_sessions: How many there may be, of all ports.
     """
 
     def of_backends(name: str, kind: str, help: str, key: str) -> Family:
@@ -168,5 +171,12 @@ def families(pools: Sequence[Status], udp_sessions: int) -> tuple[Family, ...]:
             GAUGE,
             "UDP sessions that there are.",
             (Sample(udp_sessions),),
+        ),
+        Family(
+            "max_udp_sessions",
+            GAUGE,
+            "UDP sessions that there may be: as many as were asked for, or as there"
+            " are descriptors for.",
+            (Sample(max_udp_sessions),),
         ),
     )

@@ -22,10 +22,10 @@ from netsvc.balance.backends import (
     BackendSpec,
     Resolved,
     Service,
-    is_address,
     scale_srv,
 )
-from netsvc.daemon.escape import escape
+from netsvc.balance.pool_log import PoolLog
+from netsvc.daemon.targets import is_address
 
 #: The bounds of a time to live, in seconds, whatever the DNS says.
 LEAST_TTL = 1.0
@@ -108,6 +108,7 @@ class Resolving:
         spec: BackendSpec,
         lookup: Lookup,
         found: Callable[[BackendSpec, list[Resolved], int], object],
+        log: PoolLog,
         clock: Any,
     ) -> None:
         """
@@ -115,11 +116,13 @@ class Resolving:
         @param lookup: The resolver.
         @param found: Called with all its addresses, each time, and with how many
             targets were too many to be looked up.
+        @param log: Tells operators.
         @param clock: The reactor (L{twisted.internet.interfaces.IReactorTime}).
         """
         self.spec = spec
         self._lookup = lookup
         self._found = found
+        self._pool_log = log
         self._clock = clock
         self._call: Any = None
         self._running: defer.Deferred[Any] | None = None
@@ -211,11 +214,7 @@ class Resolving:
             )
         elif self._failing:
             self._failing = ""
-            self._log.info(
-                "backend {backend} is found again",
-                backend=self.spec.name,
-                event="backend-found",
-            )
+            self._pool_log.found(self.spec.name)
         self._again(min(max(outcome.ttl, LEAST_TTL), MOST_TTL))
         self._found(self.spec, outcome.resolved, outcome.left_out)
 
@@ -230,13 +229,7 @@ class Resolving:
         """Say what cannot be looked up, unless that has been said."""
         if problem != self._failing:
             self._failing = problem
-            self._log.warn(
-                "backend {backend} {problem}: {error}",
-                backend=self.spec.name,
-                problem=problem,
-                error=escape(str(error)[:200]) or type(error).__name__,
-                event="backend-lookup-failed",
-            )
+            self._pool_log.lookup_failed(self.spec.name, problem, error)
 
     def _mistaken(self, failure: Any) -> None:
         """The mistake is ours: say so; the next lookup is planned already."""

@@ -15,9 +15,8 @@ from twisted.logger import Logger
 
 from netsvc.balance import reloading, reporting
 from netsvc.balance.backend import Backend
-from netsvc.balance.backend_tls import BadNameError, backend_layers
+from netsvc.balance.backend_tls import backend_layers
 from netsvc.balance.backends import BackendSpec
-from netsvc.balance.certificates import CertificateError
 from netsvc.balance.checking import make_check
 from netsvc.balance.checks import Check
 from netsvc.balance.control import Control
@@ -28,9 +27,7 @@ from netsvc.balance.entrance import Door
 from netsvc.balance.listening import DoorListeners
 from netsvc.balance.pools import Route, make_pool, routed
 from netsvc.balance.preface import Prefaces
-from netsvc.balance.reloading import reason
 from netsvc.balance.resolving import Lookup
-from netsvc.balance.room import find_room
 from netsvc.balance.routes import Routes
 from netsvc.balance.sessions import Sessions, SessionTimeouts
 from netsvc.balance.settings import BalanceSettings
@@ -39,20 +36,30 @@ from netsvc.balance.tls import LayerFactory
 from netsvc.balance.udp import UDPEntrance
 from netsvc.balance.upstream import Upstream
 from netsvc.balance.watch import Watch
+from netsvc.daemon.client_tls import ServerNameError, TrustError
+from netsvc.daemon.descriptors import pipe_limit
 from netsvc.daemon.limits import ConnectionLimits, RateTable, changed_table
 from netsvc.daemon.refusing import refuse
 from netsvc.daemon.report import ServiceReport
 from netsvc.daemon.reporting import Reporting, Traffic
+from netsvc.daemon.room import Room
 from netsvc.daemon.service import Change, label_of
 from netsvc.multiplex import multiplexed
+from netsvc.multiplex.flow import PIPES, pipes
 
 NAME = "netsvc-balance"
+
+#: Each client has a connection, and one to its backend.
+DESCRIPTORS_EACH = 2
 
 #: Seconds between two sweeps over the UDP sessions.
 UDP_SWEEP = 0.5
 
 #: Seconds for which clients wait in the kernel, at start, for the first checks.
 FIRST_CHECKS = 1.0
+
+#: Why ports rest till then.
+UNCHECKED = "unchecked"
 
 _NOTHING_MOVED = {"sessions": 0, "bytes-in": 0, "bytes-out": 0}
 
@@ -63,7 +70,8 @@ class BalanceService(Service):
 
     @ivar settings: What it goes by.
     @ivar reactor: The multiplexer.
-    @ivar room: How many sessions there is room for.
+    @ivar room: How many sessions there is room for: of streams, and of UDP at each
+        port.
     @ivar door: What its entrances have in common.
     @ivar listeners: Binds them.
     @ivar check: What is asked of backends.
@@ -92,12 +100,13 @@ class BalanceService(Service):
         """
         self.settings = settings
         self.reactor = mux = multiplexed(reactor)
+        pipes.limit = pipe_limit(PIPES)
         try:
             tls = backend_layers(settings.specs, settings.backend_ca, mux)
-        except BadNameError as error:
+        except ServerNameError as error:
             refuse(f"{NAME}: --backend: {error}")
-        except (CertificateError, OSError) as error:
-            refuse(f"{NAME}: --backend-ca: {reason(error)}")
+        except TrustError as error:
+            refuse(f"{NAME}: --backend-ca: {error}")
         routes = Routes(
             {
                 route: self.make_upstream(route, specs, settings)
@@ -106,8 +115,10 @@ class BalanceService(Service):
         )
         self.retired: list[Upstream] = []
         self.before: Counter[str] = Counter()
-        self.door = self._make_door(routes, tls)
         self.datagrams: list[UDPEntrance] = []
+        limits = ConnectionLimits(0)
+        self.room = Room(limits, mux, self.use_datagram_limits)
+        self.door = self._make_door(routes, tls, limits)
         self.listeners = DoorListeners(
             NAME, settings, lambda: self.door, self._datagram, mux
         )
@@ -119,7 +130,7 @@ class BalanceService(Service):
         self._control: Control | None = None
         if settings.control is not None:
             pools = ControlledPools(self.watches, mux.seconds, self._count)
-            self._control = Control(str(settings.control), pools, mux)
+            self._control = Control(str(settings.control), pools, mux, self.label)
         self._reporting = Reporting(NAME, self.door.sessions, lambda: [self.listeners])
         self._udp_sweep = task.LoopingCall(self._sweep_datagrams)
         self._udp_sweep.clock = mux
@@ -128,7 +139,11 @@ class BalanceService(Service):
     def setName(self, name: str) -> None:
         """Take a name, by which the log tells it from others of its kind."""
         super().setName(name)
-        self.listeners.service = self.door.sessions.service = label_of(self)
+        self.listeners.service = self.door.sessions.service = self.label()
+
+    def label(self) -> str:
+        """Give what the log and metrics call it."""
+        return label_of(self)
 
     # What it consists of.
 
@@ -137,7 +152,8 @@ class BalanceService(Service):
     ) -> Upstream:
         """Make a pool at work."""
         now = self.reactor.seconds()
-        return Upstream(make_pool(route, specs, settings, now), self.reactor)
+        pool = make_pool(route, specs, settings, now)
+        return Upstream(pool, self.label, self.reactor)
 
     def watch(
         self, upstream: Upstream, settings: BalanceSettings, check: Check | None
@@ -154,16 +170,19 @@ class BalanceService(Service):
         )
 
     def _make_door(
-        self, routes: Routes[Upstream], tls: Mapping[BackendSpec, LayerFactory]
+        self,
+        routes: Routes[Upstream],
+        tls: Mapping[BackendSpec, LayerFactory],
+        limits: ConnectionLimits,
     ) -> Door:
         """Make what the entrances have in common."""
         settings, mux = self.settings, self.reactor
-        limits = ConnectionLimits(0)
         door = Door(
             sessions=Sessions(NAME, limits, SessionTimeouts(), mux),
             routes=routes,
             dialer=Dialer(
                 mux,
+                service=self.label,
                 retries=settings.retries,
                 connect_timeout=settings.connect_timeout,
                 tls=tls,
@@ -178,12 +197,16 @@ class BalanceService(Service):
     def use_limits(self, door: Door) -> None:
         """Go by the limits and timeouts of the settings."""
         settings = self.settings
-        self.room = find_room(settings)
-        door.sessions.limits.change(
-            self.room.connections,
-            settings.max_connections_per_source,
-            settings.connection_rate,
+        ports = sum(listen.kind == "udp" for listen in settings.listen)
+        streams = ports < len(settings.listen)
+        self.room.use(
+            settings,
+            each=DESCRIPTORS_EACH if streams else 0,
+            pipes=2 * pipes.limit,
+            udp_sessions=ports,
         )
+        if self.running:
+            self.room.tell(self.label())
         door.sessions.change(
             SessionTimeouts(
                 idle=settings.idle_timeout,
@@ -194,6 +217,18 @@ class BalanceService(Service):
         )
         door.acl, door.trusted = settings.acl, settings.trusted
         door.rate = changed_table(door.rate, settings.total_connection_rate, 1)
+
+    def use_datagram_limits(self) -> None:
+        """Let the UDP entrances go by the settings, as far as there is room."""
+        settings = self.settings
+        for entrance in self.datagrams:
+            entrance.change(
+                acl=settings.acl,
+                rate=settings.udp_rate,
+                max_sessions=self.room.granted[1],
+                idle=settings.udp_timeout,
+                responses=settings.udp_responses,
+            )
 
     def prepare(self, settings: BalanceSettings) -> Change:
         """
@@ -214,7 +249,7 @@ class BalanceService(Service):
             self.reactor,
             acl=self.door.acl,
             rate=None if settings.udp_rate is None else RateTable(settings.udp_rate),
-            max_sessions=self.room.udp_sessions,
+            max_sessions=self.room.granted[1],
             idle=settings.udp_timeout,
             responses=settings.udp_responses,
         )
@@ -258,34 +293,13 @@ class BalanceService(Service):
         if self._control is not None:
             self._control.open()
         self.door.sessions.start()
-        self._tell_limits()
+        self.room.tell(self.label())
         self.sweep_datagrams()
         self._hold_until_checked()
 
-    def _tell_limits(self) -> None:
-        """Say if there is room for less than was asked for."""
-        settings, room = self.settings, self.room
-        if room.connections < settings.max_connections:
-            self._log.warn(
-                "{service} takes {limit} connections: the system allows no more"
-                " open files (ulimit -Hn)",
-                service=label_of(self),
-                limit=room.connections,
-                event="limit-lowered",
-            )
-        if room.udp_sessions < settings.udp_sessions:
-            self._log.warn(
-                "{service} takes {limit} UDP sessions: the system allows no more"
-                " open files (ulimit -Hn)",
-                service=label_of(self),
-                limit=room.udp_sessions,
-                event="limit-lowered",
-            )
-
     def _hold_until_checked(self) -> None:
         """Begin to check; let clients wait for that, for a moment, in the kernel."""
-        for port in self._ports():
-            port.stopReading()
+        self.listeners.rest(UNCHECKED)
         self._opening = self.reactor.callLater(FIRST_CHECKS, self._open)
         all_ready = defer.DeferredList([watch.ready for watch in self.watches])
         all_ready.addCallback(lambda _: self._open())
@@ -299,12 +313,7 @@ class BalanceService(Service):
             return
         if opening.active():
             opening.cancel()
-        for port in self._ports():
-            port.startReading()
-
-    def _ports(self) -> list[Any]:
-        """Give all bound ports."""
-        return list(self.listeners.ports)
+        self.listeners.wake(UNCHECKED)
 
     def drain(self, timeout: float) -> defer.Deferred[None]:
         """
@@ -335,6 +344,7 @@ class BalanceService(Service):
             entrance.stop()
         self.door.prefaces.stop()
         self.door.sessions.stop()
+        self.room.release()
         self.door.dialer.stop()
         for upstream in (*self.door.routes.pools, *self.retired):
             upstream.stop()
@@ -343,7 +353,7 @@ class BalanceService(Service):
         counters = self.counters()
         self._log.info(
             "{service} has stopped: {text}",
-            service=label_of(self),
+            service=self.label(),
             text=", ".join(f"{k}={v}" for k, v in counters.items()) or "nothing",
             counters=counters,
             event="stopped",
@@ -400,6 +410,8 @@ class BalanceService(Service):
                 rejected=rejected,
                 dropped=dropped,
             ),
-            families=reporting.families(shown, sessions),
+            families=reporting.families(
+                shown, sessions, len(self.datagrams) * self.room.granted[1]
+            ),
             tables=reporting.tables(shown),
         )

@@ -174,7 +174,7 @@ class Session(ServiceProtocol):
 
     def _refuse(self, reason: str) -> None:
         """There is no backend for this client."""
-        self._dialer.refuse(reason)
+        self._dialer.refuse(reason, self.upstream)
         self.close()
 
     # A backend is connected.

@@ -19,10 +19,10 @@ from twisted.internet.error import (
     TimeoutError,
     UserError,
 )
-from twisted.logger import Logger
 
 from netsvc.balance.backend import Backend, Failure
 from netsvc.balance.pool import Pool, Refusal
+from netsvc.balance.pool_log import PoolLog
 
 #: Seconds between two looks at a waiting line whose deadline has passed.
 _LEAST_WAIT = 0.01
@@ -55,18 +55,19 @@ class Upstream:
     Gives sessions their backends.
 
     @ivar pool: The backends, and who gets which.
+    @ivar log: Tells operators what becomes of them.
     @ivar suspect: Called with a backend to which a connection has failed, so
         that it is checked soon.
     """
 
-    _log = Logger()
-
-    def __init__(self, pool: Pool, reactor: Any) -> None:
+    def __init__(self, pool: Pool, service: Callable[[], str], reactor: Any) -> None:
         """
         @param pool: The backends.
+        @param service: Gives what the balancer is called.
         @param reactor: Has the time.
         """
         self.pool = pool
+        self.log = PoolLog(service, reactor.seconds, pool.name)
         self._reactor = reactor
         self._now = reactor.seconds
         self._call: Any = None
@@ -116,7 +117,7 @@ class Upstream:
         """A connection to a backend could not be made: give its slot back."""
         now = self._now()
         if self.pool.failed(backend, now, failure):
-            self._ejected(backend, failure)
+            self.log.ejected(backend, failure)
         if failure is not Failure.LOCAL:
             self.suspect(backend)
         self.release()
@@ -129,17 +130,9 @@ class Upstream:
         @param reset: Whether the backend has ended it by an error.
         """
         if self.pool.ended(backend, self._now(), answered=answered, reset=reset):
-            self._ejected(backend, Failure.EARLY_RESET)
+            self.log.ejected(backend, Failure.EARLY_RESET)
         if self.pool.waiting:
             self.release()
-
-    def _ejected(self, backend: Backend, failure: Failure) -> None:
-        self._log.warn(
-            "backend {backend} is ejected for a while: {failure}",
-            backend=backend.name,
-            failure=failure.value,
-            event="backend-ejected",
-        )
 
     def release(self) -> None:
         """Serve those who wait, as far as there is room now."""

@@ -7,7 +7,6 @@ from random import random
 from typing import Any
 
 from twisted.internet import defer
-from twisted.logger import Logger
 
 from netsvc.balance.backend import Backend
 from netsvc.balance.backends import BackendSpec, Resolved
@@ -25,8 +24,6 @@ class Watch:
     @ivar upstream: The pool at work.
     @ivar ready: Fires when each backend has been looked up and checked once.
     """
-
-    _log = Logger()
 
     def __init__(
         self,
@@ -60,7 +57,7 @@ class Watch:
         self._checkers: dict[Backend, Checker] = {}
         self._lookup = lookup
         self._resolvings = [
-            Resolving(spec, lookup, self._found, clock)
+            Resolving(spec, lookup, self._found, upstream.log, clock)
             for spec in upstream.pool.unresolved
         ]
         self._unresolved = set(upstream.pool.unresolved)
@@ -103,7 +100,9 @@ class Watch:
         self._resolvings = []
         for spec in wanted:
             known = before.pop(id(spec), None)
-            resolving = known or Resolving(spec, self._lookup, self._found, self._clock)
+            resolving = known or Resolving(
+                spec, self._lookup, self._found, self.upstream.log, self._clock
+            )
             self._resolvings.append(resolving)
             if known is None:
                 resolving.start()
@@ -137,6 +136,7 @@ class Watch:
             checker = Checker(
                 backend,
                 self._check,
+                log=self.upstream.log,
                 interval=self._interval,
                 timeout=self._timeout,
                 clock=self._clock,
@@ -162,15 +162,7 @@ class Watch:
         update = self.upstream.pool.update(spec, resolved, now, left_out)
         if update.added or update.removed:
             number = len(self.upstream.pool.find(spec.name))
-            self._log.info(
-                "backend {backend}: addresses now {number},"
-                " {added} more, {removed} less",
-                backend=spec.name,
-                number=number,
-                added=len(update.added),
-                removed=len(update.removed),
-                event="backend-addresses",
-            )
+            self.upstream.log.addresses(spec.name, number, update)
         self._add(update.added)
         self._remove(update.removed)
         self.upstream.release()

@@ -16,11 +16,10 @@ from netsvc.chat.client.target import (
     UDP,
     UDP_PORT,
     ClientSettings,
-    TLSSettings,
-    parse_target,
 )
 from netsvc.chat.names import valid_nick, valid_room
 from netsvc.cli.parsing import Parser, argument
+from netsvc.daemon.targets import TLSSettings, parse_target
 
 __all__ = ["main"]
 
@@ -59,7 +58,7 @@ def _target(text: str) -> tuple[bool, str, int]:
     """Read a target: whether it is UDP, host and port."""
     if text.startswith(UDP):
         return True, *parse_target(text.removeprefix(UDP), UDP_PORT)
-    return False, *parse_target(text)
+    return False, *parse_target(text, DEFAULT_PORT)
 
 
 def _room(text: str) -> str:

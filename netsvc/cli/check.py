@@ -83,12 +83,14 @@ def main(argv: Sequence[str]) -> int:
         parser.error("--print and --json do not go together")
     try:
         configuration = tables.load(given.file)
-        _look_at_files(configuration)
+        problems = _of_files(configuration)
     except ConfigurationError as error:
+        problems = _of_files(error)
+    if problems:
         if given.json:
-            _write_json(given.file, error.problems)
+            _write_json(given.file, problems)
         else:
-            print(error, file=sys.stderr)
+            print(*problems, sep="\n", file=sys.stderr)
         return EXIT_PROBLEMS
     if given.show:
         print(effective(configuration, tables.idle_keys), end="")
@@ -99,23 +101,28 @@ def main(argv: Sequence[str]) -> int:
     return 0
 
 
-def _look_at_files(configuration: Configuration) -> None:
+def _of_files(found: Configuration | ConfigurationError) -> list[Problem]:
     """
     Look at the files that a configuration names: certificates, passwords, texts.
 
-    @raise ConfigurationError: Some cannot be used.
+    @param found: It, or why it cannot be used: what is well of it names files, too.
+    @return: What is wrong with any of it.
     """
+    if isinstance(found, ConfigurationError) and found.rest is None:
+        return list(found.problems)
     # Twisted and the services are loaded by files that are well so far.
     from twisted.internet import reactor
 
     from netsvc import one
 
-    problems = one.problems(configuration, reactor)
+    if isinstance(found, Configuration):
+        problems = one.problems(found, reactor)
+    else:
+        problems = one.all_problems(found, reactor)
     if credentials_come_later():
         of_unit = str(credentials_directory())
         problems = [each for each in problems if of_unit not in each.problem]
-    if problems:
-        raise ConfigurationError(tuple(problems))
+    return problems
 
 
 def _sample(parser: Parser, table: str) -> int:

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from netsvc.cli.parsing import Parser, argument
+from netsvc.daemon.targets import TLSSettings, parse_target
 from netsvc.echo.probe.quantity import (
     NANOSECONDS_PER_SECOND,
     format_duration,
@@ -23,10 +24,8 @@ from netsvc.echo.probe.target import (
     MAX_DATAGRAM,
     MAX_MESSAGE,
     ProbeSettings,
-    TLSSettings,
     Transport,
     parse_sweep,
-    parse_target,
 )
 from netsvc.echo.probe.thresholds import Level, Limit, Thresholds
 
@@ -92,7 +91,7 @@ def _parser() -> Parser:
     parser.add_argument(
         "target",
         metavar="HOST[:PORT]",
-        type=argument(parse_target),
+        type=argument(lambda text: parse_target(text, DEFAULT_PORT)),
         help=f"name or address; port {DEFAULT_PORT} unless given; [::1]:7007 for IPv6",
     )
     _add_transport(parser)
@@ -284,7 +283,9 @@ def _settings(parser: Parser, arguments: argparse.Namespace) -> ProbeSettings:
         timeout=arguments.timeout,
         family=_family(parser, arguments),
         source=arguments.source,
-        tls=TLSSettings(arguments.ca, arguments.insecure, arguments.server_name),
+        tls=TLSSettings(
+            arguments.ca, not arguments.insecure, arguments.server_name or ""
+        ),
     )
 
 

@@ -44,12 +44,17 @@ class ConfigurationError(ValueError):
     A file that cannot be used.
 
     @ivar problems: All that is wrong, in the order of the lines.
+    @ivar rest: What is well of it, so that the files that this names can be looked
+        at, too; L{None} if nothing is.
     """
 
-    def __init__(self, problems: tuple[Problem, ...]) -> None:
+    def __init__(
+        self, problems: tuple[Problem, ...], rest: Configuration | None = None
+    ) -> None:
         """Say all that is wrong."""
         super().__init__("\n".join(map(str, problems)))
         self.problems = problems
+        self.rest = rest
 
 
 @dataclass(frozen=True, slots=True)

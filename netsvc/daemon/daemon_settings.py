@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Literal
@@ -21,6 +20,7 @@ from netsvc.daemon.settings import (
     Text,
     setting,
 )
+from netsvc.daemon.targets import is_loopback
 
 _ADMIN: Final = "Watching"
 _LOG: Final = "Log"
@@ -51,10 +51,7 @@ def on_loopback(listen: Listen) -> bool:
     """Tell whether only this computer can reach what listens there."""
     if listen.kind == "unix":
         return True
-    try:
-        return ipaddress.ip_address(listen.named.get("interface", "")).is_loopback
-    except ValueError:
-        return False
+    return is_loopback(listen.named.get("interface", ""))
 
 
 @dataclass(frozen=True, kw_only=True)

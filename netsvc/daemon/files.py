@@ -21,11 +21,13 @@ PIPE_WAIT: Final = 1.0
 _CHUNK: Final = 64 * 1024
 
 
-def read_file(path: str | Path, limit: int) -> bytes:
+def read_file(path: str | Path, limit: int, *, pipe: bool = True) -> bytes:
     """
     Read a file, or what comes through a pipe such as a shell's C{<(...)}.
 
     @param limit: The most bytes that are of use: what has more gives one more.
+    @param pipe: Whether it may be a pipe, for which this may wait L{PIPE_WAIT}. One
+        gives what it has only once: it is of no use to who reads it again.
     @raise OSError: It cannot be read; C{strerror} says why.
     @raise ValueError: It cannot be the name of a file.
     """
@@ -35,6 +37,9 @@ def read_file(path: str | Path, limit: int) -> bytes:
         mode = os.fstat(descriptor).st_mode
         if stat.S_ISDIR(mode):
             raise OSError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
+        if stat.S_ISFIFO(mode) and not pipe:
+            problem = "A pipe, which is read at the start only, and not a regular file"
+            raise OSError(errno.EINVAL, problem, str(path))
         if not (stat.S_ISREG(mode) or stat.S_ISFIFO(mode)):
             raise OSError(errno.EINVAL, "Neither a file nor a pipe", str(path))
         return _read(descriptor, limit + 1, stat.S_ISFIFO(mode))

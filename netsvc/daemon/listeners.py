@@ -12,6 +12,7 @@ serves is exchanged, so that certificates are read again.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -33,7 +34,14 @@ from netsvc.daemon.listen import Listen, matched
 from netsvc.daemon.refusing import refuse_all
 from netsvc.multiplex import multiplexed
 
-__all__ = ["Bound", "DatagramFactory", "ListenError", "Listeners", "StreamFactory"]
+__all__ = [
+    "Bound",
+    "DatagramFactory",
+    "ListenError",
+    "Listeners",
+    "StreamFactory",
+    "listeners_of",
+]
 
 #: Makes the factory of a stream, given its transport (C{tcp}, C{tls}, C{unix}).
 StreamFactory = Callable[[str], IProtocolFactory]
@@ -102,6 +110,9 @@ class Listeners(Service):
         self._datagram = datagram
         self._reactor = reactor
         self.bound: list[Bound] = []
+        # Those that another service reads from now.
+        self._left: list[Bound] = []
+        self._resting: set[str] = set()
         self._turned_away = 0
 
     @property
@@ -155,6 +166,8 @@ class Listeners(Service):
         if problems:
             self.stop_listening()
             refuse_all(problems)
+        if self._resting:
+            self._stop_reading()
 
     def startService(self) -> None:
         """Bind (C{twist} has no privileged phase), and say what is bound."""
@@ -171,6 +184,27 @@ class Listeners(Service):
                 address=name_of(each.port.getHost()),
                 event="listening",
             )
+
+    # Who comes may have to wait, in the kernel.
+
+    def rest(self, why: str) -> None:
+        """Accept and read nothing; those who come wait in the kernel."""
+        self._resting.add(why)
+        self._stop_reading()
+
+    def wake(self, why: str) -> None:
+        """Go on, unless there is another reason to rest."""
+        if why in self._resting:
+            self._resting.discard(why)
+            self._start_reading(self.bound)
+
+    def _stop_reading(self) -> None:
+        for bound in self.bound:
+            bound.port.stopReading()
+
+    def _start_reading(self, several: Iterable[Bound]) -> None:
+        for bound in several if not self._resting else ():
+            bound.port.startReading()
 
     # Other listen strings.
 
@@ -232,25 +266,68 @@ class Listeners(Service):
         """Go by what was prepared."""
         self.bound = after
         self._listens = tuple(each.listen for each in after)
-        for each in added:
-            each.port.startReading()
+        self._start_reading(added)
         self._say_listening(added)
-        for each in removed:
+        left = [each for each in removed if each in self._left]
+        closing = [each for each in removed if each not in left]
+        for each in closing:
             accept_waiting = getattr(each.port, "accept_waiting", None)
             if accept_waiting is not None:
                 accept_waiting()
-            self._log.info(
-                "{service} listens no more on {listen}",
-                service=self.service,
-                listen=str(each.listen),
-                event="listening-ended",
-            )
-        self._count(removed)
+            self._say_ended(each)
+        self._count(closing)
+        self._left = [each for each in self._left if each not in left]
         _close(removed)
+
+    def _say_ended(self, bound: Bound) -> None:
+        self._log.info(
+            "{service} listens no more on {listen}",
+            service=self.service,
+            listen=str(bound.listen),
+            event="listening-ended",
+        )
 
     def _count(self, bound: Iterable[Bound]) -> None:
         """Keep what ports have counted that are about to be closed."""
         self._turned_away += sum(getattr(each.port, "refused", 0) for each in bound)
+
+    # A port that another service gets.
+
+    @property
+    def _inherited(self) -> Any:
+        """What is lent to those who bind; L{None} if this system cannot."""
+        return getattr(multiplexed(self._reactor), "inherited", None)
+
+    def lend(self, bound: Bound, key: tuple[str, str, int | str]) -> bool:
+        """
+        Let who binds next have a copy of a port's socket instead.
+
+        @param key: What it will ask for
+            (L{key_of<netsvc.daemon.workers.sockets.key_of>}).
+        @return: Whether that is possible.
+        """
+        if self._inherited is None:
+            return False
+        self._inherited.give(*key, os.dup(bound.port.fileno()))
+        return True
+
+    def take_back(self) -> None:
+        """Close what was lent and not taken."""
+        self._inherited.close()
+
+    def leave(self, bound: Bound) -> None:
+        """
+        Leave a port to who has a copy of its socket.
+
+        It is read from no more. It stays open, as answers may still have to leave
+        by it, until it is to be closed anyway.
+        """
+        if bound in self.bound:
+            bound.port.stopReading()
+            self.bound.remove(bound)
+            self._left.append(bound)
+            self._count([bound])
+            self._say_ended(bound)
 
     # The end.
 
@@ -265,14 +342,22 @@ class Listeners(Service):
         @return: A Deferred that fires when they are closed.
         """
         bound = [each for each in self.bound if not keep(each.listen)]
+        left = [each for each in self._left if not keep(each.listen)]
         self.bound = [each for each in self.bound if keep(each.listen)]
+        self._left = [each for each in self._left if keep(each.listen)]
         self._count(bound)
-        return _close(bound)
+        return _close([*bound, *left])
 
     def stopService(self) -> defer.Deferred[Any]:
         """Close all ports."""
         super().stopService()
         return self.stop_listening()
+
+
+def listeners_of(service: Any) -> tuple[Listeners, ...]:
+    """Give what holds the ports of a service; nothing for one that has none."""
+    held = getattr(service, "listeners", ())
+    return (held,) if isinstance(held, Listeners) else tuple(held)
 
 
 def _close(bound: Iterable[Bound]) -> defer.Deferred[Any]:

@@ -29,9 +29,12 @@ One line an event. `log_format = "json"` gives objects with `time`, `level`,
 several processes write. A traceback is in `error` and `traceback`, never on lines of
 its own.
 
-When more than 10 lines of one event (for backends: of one event and backend) come in a
-second, after 100 at once, the others are counted instead, and a line `suppressed` says
-how many. Marked with * are those that are never left out.
+`service` is what the metrics have under this name: `netsvc-balance`, or
+`netsvc-balance/web` where several have names. So are `pool` and `backend`.
+
+When more than 10 lines of one event (for backends: of one event, service, pool and
+backend) come in a second, after 100 at once, the others are counted instead, and a line
+`suppressed` says how many. Marked with * are those that are never left out.
 
 | event | level | when | fields |
 |---|---|---|---|

@@ -24,8 +24,14 @@ DAEMON_EVENTS: Final = (
     Event(
         "limit-lowered",
         "warn",
-        "The system allows too few open files for `max_connections`.",
-        {**SERVICE, "limit": "how many connections are taken"},
+        "The system allows too few open files for a limit that was set. (Those that"
+        " were not set adapt.)",
+        {
+            **SERVICE,
+            "setting": "its key, such as `max_connections`",
+            "wanted": "what it was set to",
+            "limit": "how many are taken",
+        },
     ),
     Event(
         "connection-refused",

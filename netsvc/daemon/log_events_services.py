@@ -6,7 +6,9 @@ from typing import Final
 
 from netsvc.daemon.log_event import REASON, SERVICE, SUPPRESSED, Event
 
-_BACKEND: Final = {"backend": "the backend's name"}
+_NAME: Final = {"backend": "the backend's name"}
+_POOL: Final = {**SERVICE, "pool": "the pool, as in the metrics"}
+_BACKEND: Final = {**_POOL, **_NAME}
 _JOURNAL: Final = {"path": "the journal's file"}
 
 #: In the order of the page for operators.
@@ -53,21 +55,21 @@ SERVICE_EVENTS: Final = (
         "info",
         "A check found that a backend works.",
         {**_BACKEND, "state": "`up`", "detail": "what the check saw"},
-        by=("backend",),
+        by=("service", "pool", "backend"),
     ),
     Event(
         "backend-down",
         "info",
         "A check found that a backend does not work.",
         {**_BACKEND, "state": "`down`", "detail": "what the check saw"},
-        by=("backend",),
+        by=("service", "pool", "backend"),
     ),
     Event(
         "backend-ejected",
         "warn",
         "Connections to a backend fail: it is left out for a while.",
         {**_BACKEND, "failure": "how they failed"},
-        by=("backend",),
+        by=("service", "pool", "backend"),
     ),
     Event(
         "backend-addresses",
@@ -79,7 +81,7 @@ SERVICE_EVENTS: Final = (
             "added": "new ones",
             "removed": "those gone",
         },
-        by=("backend",),
+        by=("service", "pool", "backend"),
     ),
     Event(
         "backend-lookup-failed",
@@ -87,28 +89,35 @@ SERVICE_EVENTS: Final = (
         "The name of a backend, or targets of its SRV records, cannot be looked up;"
         " the addresses that are known stay.",
         {**_BACKEND, "problem": "what cannot be looked up", "error": "why"},
-        by=("backend",),
+        by=("service", "pool", "backend"),
     ),
     Event(
         "backend-found",
         "info",
         "The name of a backend can be looked up again.",
         _BACKEND,
-        by=("backend",),
+        by=("service", "pool", "backend"),
     ),
     Event(
         "no-backend",
         "warn",
-        "A client could not be served. Once a second.",
-        {**REASON, **SUPPRESSED},
+        "A client could not be served. Once a second for each pool.",
+        {
+            **SERVICE,
+            "pool": "the pool, or `-` if none is for what the client asks for",
+            **REASON,
+            **SUPPRESSED,
+        },
+        by=("service", "pool"),
     ),
     Event(
         "control",
         "info",
         "An operator used the control socket.",
         {
+            **SERVICE,
             "command": "the command",
-            **_BACKEND,
+            **_NAME,
             "weight": "the weight that was set, if one was",
         },
         limited=False,
@@ -117,13 +126,13 @@ SERVICE_EVENTS: Final = (
         "certificates",
         "info",
         "Changed certificates are in use.",
-        {},
+        {**SERVICE, "listen": "the listen string"},
     ),
     Event(
         "certificates-kept",
         "error",
         "Changed certificates cannot be used; the old ones stay.",
-        {"error": "why"},
+        {**SERVICE, "listen": "the listen string", "error": "why"},
     ),
     # netsvc-chat
     Event(

@@ -81,6 +81,12 @@ def _services(snapshots: Sequence[Snapshot]) -> Iterable[Metric]:
     live = GaugeMetricFamily(
         "netsvc_connections", "Connections that there are.", labels=["service"]
     )
+    most = GaugeMetricFamily(
+        "netsvc_max_connections",
+        "Connections that there may be: as many as were asked for, or as there are"
+        " descriptors for.",
+        labels=["service"],
+    )
     events = CounterMetricFamily(
         "netsvc_events",
         "Whatever else a service counts, by the name that it has in the log.",
@@ -90,12 +96,15 @@ def _services(snapshots: Sequence[Snapshot]) -> Iterable[Metric]:
     for report in totals.services_of(snapshots):
         name = totals.label(report)
         live.add_metric([name], report.live)
+        if report.max_connections:
+            most.add_metric([name], report.max_connections)
         for event, number in sorted(report.counters.items()):
             events.add_metric([name, event], number)
         for family in report.families:
             key = family.name, family.kind
             families.setdefault(key, []).append((name, family))
     yield live
+    yield most
     for several in families.values():
         yield _family(several)
     yield events

@@ -19,12 +19,17 @@ from twisted.logger import Logger
 
 from netsvc.daemon.changes import Changes, CombinedReloadError, ReloadError
 from netsvc.daemon.escape import escape
+from netsvc.daemon.handover import Handover
+from netsvc.daemon.listeners import listeners_of
 from netsvc.daemon.settings import SettingsError
 
 #: The state of a daemon that is about to end, and what a reload is told then.
 DRAINING: Final = "draining"
 STOPPING: Final = "the daemon is stopping"
 
+
+#: Why a service that is new accepts nobody yet.
+UNCOMMITTED: Final = "uncommitted"
 
 #: What a service says when it refuses to start: netsvc-chat: --store: why.
 _REFUSED: Final = re.compile(r"netsvc-[a-z]+: --(?:no-)?([a-z-]+):? (.*)", re.DOTALL)
@@ -179,28 +184,18 @@ class Reloader:
         return defer.ensureDeferred(self._prepare(configuration))
 
     async def _prepare(self, configuration: Loaded) -> Changes:
-        old = {each.entry.identity: each for each in self.running}
-        problems = [
-            str(each) for each in self._check(self.configuration, configuration)
-        ]
         changes = Changes()
         after: list[Running] = []
-        for entry in configuration.entries:
-            known = old.pop(entry.identity, None)
-            if known is None:
-                continue
-            after.append(Running(entry, known.service))
-            try:
-                change = await defer.maybeDeferred(
-                    known.service.prepare, entry.settings
-                )
-            except Exception as error:
-                problems += self._told(error, configuration.file, entry)
-            else:
-                changes.add(change)
         added: list[Running] = []
-        if not problems:
-            problems = self._add(configuration, after, added)
+        before = [each.entry for each in self.running]
+        with Handover(self._daemon, before, configuration.entries) as handover:
+            changes.on_commit(handover.commit)
+            problems = await self._bring(configuration, changes, after)
+            if not problems:
+                problems = self._add(configuration, after, added)
+        for each in added:
+            for listeners in listeners_of(each.service):
+                changes.on_commit(partial(listeners.wake, UNCOMMITTED))
         # Also if it is refused later, by another process for instance.
         changes.on_abandon(lambda: self._drop(added))
         if problems:
@@ -209,9 +204,31 @@ class Reloader:
         order = {entry.identity: n for n, entry in enumerate(configuration.entries)}
         after.sort(key=lambda each: order[each.entry.identity])
         changes.on_commit(lambda: self._use(configuration, after))
-        for gone in old.values():
-            changes.on_commit(partial(self._retire, gone.service))
+        for gone in self.running:
+            if gone.entry.identity not in order:
+                changes.on_commit(partial(self._retire, gone.service))
         return _Logged(changes, self._log)
+
+    async def _bring(
+        self, configuration: Loaded, changes: Changes, after: list[Running]
+    ) -> list[str]:
+        """Prepare the services that stay; give what is wrong."""
+        problems = [
+            str(each) for each in self._check(self.configuration, configuration)
+        ]
+        running = {each.entry.identity: each.service for each in self.running}
+        for entry in configuration.entries:
+            service = running.get(entry.identity)
+            if service is None:
+                continue
+            after.append(Running(entry, service))
+            try:
+                change = await defer.maybeDeferred(service.prepare, entry.settings)
+            except Exception as error:
+                problems += self._told(error, configuration.file, entry)
+            else:
+                changes.add(change)
+        return problems
 
     def _add(
         self, configuration: Loaded, after: list[Running], added: list[Running]
@@ -225,6 +242,8 @@ class Reloader:
             try:
                 service = self._make(entry, after)
                 added.append(Running(entry, service))
+                for listeners in listeners_of(service):
+                    listeners.rest(UNCOMMITTED)
                 service.privilegedStartService()
                 service.setServiceParent(self._daemon)
             except (Exception, SystemExit) as error:

@@ -123,6 +123,7 @@ class ServiceReport:
     @ivar name: Which one it is where several of a kind run; else empty.
     @ivar listening: Its ports.
     @ivar live: How many connections there are.
+    @ivar max_connections: How many there may be; 0 if nothing limits them.
     @ivar connections: At most L{MAX_CONNECTIONS} of them.
     @ivar counters: What was counted since the start, by name.
     @ivar families: Metrics of its own.
@@ -137,6 +138,7 @@ class ServiceReport:
     counters: dict[str, int] = field(default_factory=dict)
     families: tuple[Family, ...] = ()
     tables: tuple[Table, ...] = ()
+    max_connections: int = 0
 
 
 @dataclass(frozen=True, slots=True)

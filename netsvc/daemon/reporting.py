@@ -181,6 +181,7 @@ class Reporting:
             name=name,
             listening=listening(listeners),
             live=len(self._connections.live),
+            max_connections=self._connections.limits.max_connections,
             connections=self._list(),
             counters=counted,
             families=(*self._families(traffic, listeners), *families),

@@ -41,10 +41,13 @@ class NetService(Protocol):
 
     @ivar service: Its name, such as C{netsvc-echo}.
     @ivar settings: What it goes by now.
+    @ivar listeners: What holds its ports
+        (L{Listeners<netsvc.daemon.listeners.Listeners>}), one or several.
     """
 
     service: str
     settings: Any
+    listeners: Any
 
     def drain(self, timeout: float) -> defer.Deferred[None]:
         """Accept nothing new, let what is in flight finish, and cut the rest then."""

@@ -117,16 +117,19 @@ class _Reader:
             self._say(
                 (), "", f"there is nothing to run: no table of a service ({names})"
             )
-        if self._problems:
-            raise ConfigurationError(self._told())
         entries.sort(key=lambda entry: entry.line())
-        return Configuration(
+        configuration = Configuration(
             file=self._file,
             text=self._text,
             daemon=daemon,
             entries=tuple(entries),
             where=daemon_where,
         )
+        if self._problems:
+            # Of a file without end nothing more is looked at.
+            short = len(self._problems) <= MAX_PROBLEMS
+            raise ConfigurationError(self._told(), configuration if short else None)
+        return configuration
 
     def _told(self) -> tuple[Problem, ...]:
         """Give what is wrong in the order of the lines, and not without end."""

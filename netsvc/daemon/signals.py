@@ -64,6 +64,9 @@ class Signals:
             before = signal.signal(number, self._signalled)
             if before != self._signalled:
                 self._before[number] = before
+        # Twisted's reactor takes SIGTERM when it starts, and would for a moment handle
+        # it by itself: it stops, and the process ends by the signal.
+        self._reactor.sigTerm = self._signalled
 
     def give_back(self, *, ignored: bool = False) -> None:
         """
@@ -74,6 +77,7 @@ class Signals:
         for number, handler in self._before.items():
             signal.signal(number, signal.SIG_IGN if ignored else handler)
         self._before.clear()
+        vars(self._reactor).pop("sigTerm", None)
 
     def _signalled(self, number: int, frame: FrameType | None) -> None:
         """A signal came, between any two instructions: wake the reactor."""

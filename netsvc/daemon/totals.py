@@ -68,6 +68,7 @@ def _together(several: list[tuple[int, ServiceReport]]) -> ServiceReport:
         first,
         listening=tuple(listening),
         live=sum(report.live for report in reports),
+        max_connections=sum(report.max_connections for report in reports),
         connections=tuple(islice(newest, MAX_CONNECTIONS)),
         counters=dict(counters),
         families=tuple(_families(reports)),

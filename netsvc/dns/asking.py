@@ -31,7 +31,9 @@ class Asks(Protocol):
         @param options: What else is asked for.
         @return: Fires with the answer, positive or negative; fails with a
             L{LookupFailed<netsvc.dns.errors.LookupFailed>}, or with
-            L{InvalidName<netsvc.dns.errors.InvalidName>}. To cancel it gives up.
+            L{InvalidName<netsvc.dns.errors.InvalidName>}; for AXFR and IXFR that is a
+            L{TransferRequested<netsvc.dns.errors.TransferRequested>}. To cancel it
+            gives up.
         """
 
 

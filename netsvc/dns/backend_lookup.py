@@ -14,6 +14,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Generic, NamedTuple, TypeVar
 
+from netsvc.daemon.targets import is_address
 from netsvc.dns import hosts as hosts_file
 from netsvc.dns import resolv_conf
 from netsvc.dns.bootstrap import with_addresses_now
@@ -27,7 +28,7 @@ from netsvc.dns.resolver import Resolver
 from netsvc.dns.resolver_settings import DEFAULT, Order, ResolverSettings
 from netsvc.dns.result import Result
 from netsvc.dns.rrtypes import AAAA, SRV, A
-from netsvc.dns.servers import SYSTEM, Server, is_address, parse_servers
+from netsvc.dns.servers import SYSTEM, Server, parse_servers
 
 #: Seconds for which what stands in the hosts file counts.
 HOSTS_TTL = 30.0

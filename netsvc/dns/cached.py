@@ -26,10 +26,9 @@ from netsvc.dns.errors import (
     ServerError,
     TooManyQueries,
 )
-from netsvc.dns.idn import to_wire
 from netsvc.dns.options import PLAIN, QueryOptions
+from netsvc.dns.question import read_question
 from netsvc.dns.result import ExtendedError, Question, Result, Security
-from netsvc.dns.rrtypes import parse_class, parse_type
 from netsvc.dns.stored import Stored
 from netsvc.dns.wire import pack_query, pack_question, parse
 
@@ -96,11 +95,7 @@ class CachedAsks:
         Ask one question; see L{Asks.query<netsvc.dns.asking.Asks.query>}.
         """
         try:
-            question = Question(
-                name if isinstance(name, bytes) else to_wire(name),
-                rtype if isinstance(rtype, int) else parse_type(rtype),
-                rclass if isinstance(rclass, int) else parse_class(rclass),
-            )
+            question = read_question(name, rtype, rclass)
         except InvalidName as error:
             return fail(error)
         if not _is_plain(options):

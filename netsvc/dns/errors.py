@@ -1,7 +1,8 @@
 """
 What can go wrong with a lookup: each thing a class of its own.
 
-    - L{InvalidName}: the question itself cannot be asked.
+    - L{InvalidName}: the question itself cannot be asked; L{TransferRequested} if it
+      is for a zone.
     - L{FormatError}: a message is malformed. It ends no lookup: a datagram is
       dropped, a stream is closed.
     - L{BadChain}: the aliases of an answer lead nowhere. It makes that answer a
@@ -32,6 +33,14 @@ class DNSError(Exception):
 
 class InvalidName(DNSError, ValueError):
     """A text is no domain name, or no type, class or server of ours."""
+
+
+class TransferRequested(InvalidName):
+    """
+    AXFR or IXFR is no question with one answer: a zone comes in many messages.
+
+    L{TransfersZones<netsvc.dns.asking.TransfersZones>} transfers zones.
+    """
 
 
 class FormatError(DNSError, ValueError):

@@ -25,6 +25,7 @@ from twisted.names import dns, error
 from twisted.names.common import ResolverBase
 from zope.interface import implementer
 
+from netsvc.daemon.targets import is_address
 from netsvc.dns.asking import Asks, TransfersZones
 from netsvc.dns.codes import NXDOMAIN
 from netsvc.dns.errors import (
@@ -41,7 +42,6 @@ from netsvc.dns.options import QueryOptions
 from netsvc.dns.resolv_conf import ResolvConf, candidates
 from netsvc.dns.result import Record, Result
 from netsvc.dns.rrtypes import AAAA, IN, A
-from netsvc.dns.servers import is_address
 
 _FAMILIES = {A: AF_INET, AAAA: AF_INET6}
 

@@ -10,9 +10,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from netsvc.daemon.targets import is_address
 from netsvc.dns.errors import InvalidName
 from netsvc.dns.names import from_text
-from netsvc.dns.servers import TCP, Server, is_address, parse_server
+from netsvc.dns.servers import TCP, Server, parse_server
 
 #: Where it is.
 PATH = Path("/etc/resolv.conf")

@@ -25,14 +25,12 @@ from netsvc.dns.errors import (
     ResolverClosed,
     TooManyQueries,
 )
-from netsvc.dns.idn import to_wire
 from netsvc.dns.lookup import Lookup
 from netsvc.dns.memory import Memory
-from netsvc.dns.names import from_text
 from netsvc.dns.options import PLAIN, QueryOptions
+from netsvc.dns.question import read_question
 from netsvc.dns.resolver_settings import DEFAULT, Order, ResolverSettings
 from netsvc.dns.result import Question, Record, Result
-from netsvc.dns.rrtypes import IN, TYPES, parse_class, parse_type
 from netsvc.dns.servers import HTTPS, TCP, TLS, UDP, Server
 from netsvc.dns.stream import StreamCarrier
 from netsvc.dns.tcp import FramedConnection, TLSConnection
@@ -184,13 +182,8 @@ class Resolver:
         Ask one question; see L{Asks.query<netsvc.dns.asking.Asks.query>}.
         """
         try:
-            if isinstance(name, str):
-                name = from_text(name) if name.isascii() else to_wire(name)
-            if isinstance(rtype, str):
-                rtype = TYPES.get(rtype) or parse_type(rtype)
-            if isinstance(rclass, str):
-                rclass = IN if rclass == "IN" else parse_class(rclass)
-            key: object = (name.lower(), rtype, rclass)
+            question = read_question(name, rtype, rclass)
+            key: object = (question[0].lower(), question[1], question[2])
             if options is not PLAIN:
                 options.packed()
                 key = (key, options)
@@ -204,7 +197,6 @@ class Resolver:
             if len(self._lookups) >= self.settings.max_lookups:
                 self.counters[REFUSED] += 1
                 return fail(TooManyQueries("too many lookups are under way"))
-            question = tuple.__new__(Question, (name, rtype, rclass))
             upstreams = self._all
             if len(upstreams) > 1 or options.servers:
                 upstreams = self._order(question, options)

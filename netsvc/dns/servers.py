@@ -17,12 +17,12 @@ from __future__ import annotations
 
 import base64
 import binascii
-import ipaddress
 import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from urllib.parse import parse_qsl, urlsplit
 
+from netsvc.daemon.targets import is_address
 from netsvc.dns.errors import InvalidName
 
 UDP = "udp"
@@ -98,15 +98,6 @@ class Server:
             return shown
         end = f"#{other}" if other else ""
         return f"{self.transport}://{shown}{self.path}{end}"
-
-
-def is_address(text: str) -> bool:
-    """Tell whether a text is a literal address, perhaps with a scope."""
-    try:
-        ipaddress.ip_address(text)
-    except ValueError:
-        return False
-    return True
 
 
 def parse_server(text: str) -> Server:

@@ -17,12 +17,12 @@ from twisted.logger import Logger
 from netsvc.daemon import logs
 from netsvc.daemon.changes import ReloadError
 from netsvc.daemon.connections import Connections, Timeouts
-from netsvc.daemon.descriptors import connection_limit
 from netsvc.daemon.limits import ConnectionLimits, RateTable
 from netsvc.daemon.listeners import Listeners
 from netsvc.daemon.refusing import refuse
 from netsvc.daemon.report import ServiceReport
 from netsvc.daemon.reporting import Reporting, Traffic
+from netsvc.daemon.room import Room
 from netsvc.daemon.service import Change, label_of
 from netsvc.dns import reloading, reporting
 from netsvc.dns.asking import Asks
@@ -81,6 +81,7 @@ class DNSService(Service):
         self.settings = settings
         self._reactor = reactor
         self.connections = Connections(NAME, ConnectionLimits(0), Timeouts(), reactor)
+        self.room = Room(self.connections.limits, reactor)
         self.use_limits()
         self.cache = Cache(_cache_limits(settings))
         self.upstream: Upstream | None = None
@@ -154,11 +155,9 @@ class DNSService(Service):
     def use_limits(self) -> None:
         """Go by the limits and timeouts of the settings."""
         settings = self.settings
-        self.connections.limits.change(
-            connection_limit(settings.max_connections, others=_UPSTREAM_SOCKETS),
-            settings.max_connections_per_source,
-            settings.connection_rate,
-        )
+        self.room.use(settings, others=_UPSTREAM_SOCKETS)
+        if self.running:
+            self.room.tell(label_of(self))
         self.connections.change(
             Timeouts(
                 idle=settings.idle_timeout,
@@ -270,15 +269,7 @@ class DNSService(Service):
         for each in self.listeners:
             each.startService()
         self.connections.start()
-        limit = self.connections.limits.max_connections
-        if limit < self.settings.max_connections:
-            self._log.warn(
-                "{service} takes {limit} connections: the system allows no more"
-                " open files (ulimit -Hn)",
-                service=label_of(self),
-                limit=limit,
-                event="limit-lowered",
-            )
+        self.room.tell(label_of(self))
 
     def drain(self, timeout: float) -> defer.Deferred[None]:
         """
@@ -304,6 +295,7 @@ class DNSService(Service):
         for each in self.listeners:
             yield each.stopService()
         self.connections.stop()
+        self.room.release()
         for retired in list(self._retired):
             self._close(retired)
         if self.resolver is not None:

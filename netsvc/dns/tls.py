@@ -13,21 +13,21 @@ from pathlib import Path
 from typing import Any
 
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
-from OpenSSL import SSL, crypto
+from OpenSSL import SSL
 from twisted.internet.interfaces import IOpenSSLClientConnectionCreator as Creator
 from twisted.internet.protocol import Factory
 from twisted.internet.ssl import (
-    Certificate,
     CertificateOptions,
     optionsForClientTLS,
     platformTrust,
-    trustRootFromCertificates,
 )
 from twisted.protocols.tls import TLSMemoryBIOFactory
 from zope.interface import implementer
 
+from netsvc.daemon import client_tls
+from netsvc.daemon.targets import is_address
 from netsvc.dns.errors import DNSError, InvalidName
-from netsvc.dns.servers import Server, is_address
+from netsvc.dns.servers import Server
 
 
 class TLSSettingsError(DNSError):
@@ -43,17 +43,10 @@ def trust_root(path: Path | None) -> Any:
     """
     if path is None:
         return platformTrust()
-    end = b"-----END CERTIFICATE-----"
     try:
-        blocks = [block + end for block in path.read_bytes().split(end)[:-1]]
-        found = [Certificate.loadPEM(block) for block in blocks]
-    except OSError as error:
-        raise TLSSettingsError(f"{path}: {error.strerror}") from None
-    except crypto.Error:
-        raise TLSSettingsError(f"{path}: a certificate cannot be read") from None
-    if not found:
-        raise TLSSettingsError(f"{path}: there is no certificate")
-    return trustRootFromCertificates(found)
+        return client_tls.trust_root(path)
+    except client_tls.TrustError as error:
+        raise TLSSettingsError(str(error)) from None
 
 
 def key_pin(certificate: Any) -> bytes:

@@ -39,10 +39,9 @@ from netsvc.dns.errors import (
     Unvalidated,
     most_telling,
 )
-from netsvc.dns.idn import to_wire
 from netsvc.dns.options import PLAIN, QueryOptions
+from netsvc.dns.question import read_question
 from netsvc.dns.result import ExtendedError, Question, Record, Result, Security
-from netsvc.dns.rrtypes import parse_class, parse_type
 from netsvc.dns.servers import Server
 
 #: Seconds for which a server is passed over that has sent a bogus answer where another
@@ -107,11 +106,7 @@ class ValidatedAsks:
         With C{options.checking_disabled} nothing is validated.
         """
         try:
-            question = Question(
-                name if isinstance(name, bytes) else to_wire(name),
-                rtype if isinstance(rtype, int) else parse_type(rtype),
-                rclass if isinstance(rclass, int) else parse_class(rclass),
-            )
+            question = read_question(name, rtype, rclass)
         except InvalidName as error:
             return fail(error)
         if options.checking_disabled or question.rclass != rrtypes.IN:

@@ -14,12 +14,13 @@ from twisted.logger import Logger
 
 from netsvc.daemon import logs
 from netsvc.daemon.connections import Connections, Timeouts
-from netsvc.daemon.descriptors import connection_limit, pipe_limit
+from netsvc.daemon.descriptors import pipe_limit
 from netsvc.daemon.limits import ConnectionLimits, RateTable
 from netsvc.daemon.listeners import Listeners
 from netsvc.daemon.refusing import refuse
 from netsvc.daemon.report import ServiceReport
 from netsvc.daemon.reporting import Reporting, Traffic
+from netsvc.daemon.room import Room
 from netsvc.daemon.service import Change, label_of
 from netsvc.echo import reloading
 from netsvc.echo.guard import Guard
@@ -58,6 +59,7 @@ class EchoService(Service):
         self._reactor = reactor
         pipes.limit = pipe_limit(PIPES)
         self.connections = Connections(NAME, ConnectionLimits(0), Timeouts(), reactor)
+        self.room = Room(self.connections.limits, reactor)
         self.use_limits()
         self.guard = Guard(
             None if settings.udp_rate is None else RateTable(settings.udp_rate),
@@ -83,10 +85,9 @@ class EchoService(Service):
     def use_limits(self) -> None:
         """Go by the limits and timeouts of the settings."""
         settings = self.settings
-        limit = connection_limit(settings.max_connections, others=2 * pipes.limit)
-        self.connections.limits.change(
-            limit, settings.max_connections_per_source, settings.connection_rate
-        )
+        self.room.use(settings, pipes=2 * pipes.limit)
+        if self.running:
+            self.room.tell(label_of(self))
         self.connections.change(
             Timeouts(
                 idle=settings.idle_timeout,
@@ -213,15 +214,7 @@ class EchoService(Service):
         self.listeners.startService()
         self.know_own_ports()
         self.connections.start()
-        limit = self.connections.limits.max_connections
-        if limit < self.settings.max_connections:
-            self._log.warn(
-                "{service} takes {limit} connections: the system allows no more"
-                " open files (ulimit -Hn)",
-                service=label_of(self),
-                limit=limit,
-                event="limit-lowered",
-            )
+        self.room.tell(label_of(self))
 
     def drain(self, timeout: float) -> defer.Deferred[None]:
         """
@@ -246,6 +239,7 @@ class EchoService(Service):
         yield self._close_ports()
         yield self.listeners.stopService()
         self.connections.stop()
+        self.room.release()
         for journal in [*self.ending, *filter(None, [self.journal])]:
             yield journal.stop()
         counters = self.counters()

@@ -65,6 +65,8 @@ class ListeningPort(tcp.Port):
     factory: Any
     socket: Any
     refused = 0
+    # Twisted's name. To shut it down would end it for all who have a copy.
+    _shouldShutdown = False  # noqa: N815
     crowd: Crowd | None = None
     _expected = 1
     _yielded = False

@@ -152,6 +152,7 @@ class Table:
     A balancer's parts around its entrances, with a clock that the test turns.
 
     @ivar clock: the clock.
+    @ivar name: what the balancer is called.
     @ivar network: where connections are made.
     @ivar upstream: the default pool.
     @ivar door: what entrances take.
@@ -169,6 +170,7 @@ class Table:
     ) -> None:
         """Make the parts; C{pool} is for L{Pool}."""
         self.clock = Clock()
+        self.name = "netsvc-balance"
         self.network = Network()
         specs = [parse_backend(text) for text in backends or ("10.0.0.1:80",)]
         self.specs: list[BackendSpec] = specs
@@ -179,7 +181,7 @@ class Table:
                 "+".join(route), make_policy(policy, lambda: 0.5), members, rules=rules,
                 **pool,
             )  # fmt: skip
-            self.pools[route] = Upstream(made, self.clock)
+            self.pools[route] = Upstream(made, lambda: self.name, self.clock)
         self.routes = Routes(self.pools)
         timeouts = SessionTimeouts(idle=10, tunnel=20, handshake=5, close=3)
         self.sessions = Sessions(
@@ -187,8 +189,8 @@ class Table:
         )
         self.sessions.start()
         self.dialer = Dialer(
-            self.clock, retries=retries, connect_timeout=4, tls=tls,
-            connect=self.network,
+            self.clock, service=lambda: self.name, retries=retries, connect_timeout=4,
+            tls=tls, connect=self.network,
         )  # fmt: skip
         self.door = Door(
             sessions=self.sessions,

@@ -13,10 +13,10 @@ from netsvc.balance.backends import (
     SrvRecord,
     by_route,
     check_backends,
-    is_address,
     parse_backend,
     scale_srv,
 )
+from netsvc.daemon.targets import is_address
 
 #: What backend strings are made of, right ones and wrong ones.
 PIECES = (

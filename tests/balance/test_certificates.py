@@ -13,6 +13,7 @@ from netsvc.balance.backend_tls import backend_layers
 from netsvc.balance.backends import parse_backend
 from netsvc.balance.certificates import CertificateError, Certificates, certificates
 from netsvc.balance.tls_listen import TLSListen
+from netsvc.daemon.client_tls import TrustError
 from netsvc.daemon.listen import parse_listen
 from tests.integration.balance_certificates import Authority
 
@@ -30,7 +31,8 @@ class CertificateCase(SynchronousTestCase):
 
     def read(self, text: str) -> Certificates:
         """Read what a listen string names."""
-        return certificates(parse_listen(text), [], self.clock.seconds)
+        service = "netsvc-balance/web"
+        return certificates(parse_listen(text), [], self.clock.seconds, lambda: service)
 
     def directory(self) -> Certificates:
         """Read the directory."""
@@ -192,6 +194,6 @@ class BackendTests(CertificateCase):
         """A file without certificates is refused."""
         path = self.folder / "none"
         path.write_text("nothing")
-        self.assertRaises(CertificateError, backend_layers, [], path, self.clock)
+        self.assertRaises(TrustError, backend_layers, [], path, self.clock)
         path.write_text("x-----END CERTIFICATE-----")
-        self.assertRaises(CertificateError, backend_layers, [], path, self.clock)
+        self.assertRaises(TrustError, backend_layers, [], path, self.clock)

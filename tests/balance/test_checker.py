@@ -10,6 +10,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from netsvc.balance.backend import AdminState, Backend, HealthRules
 from netsvc.balance.backends import parse_backend
 from netsvc.balance.checker import Checker
+from netsvc.balance.pool_log import PoolLog
 
 
 class Probe:
@@ -41,6 +42,7 @@ class CheckerTests(SynchronousTestCase):
         self.checker = Checker(
             self.backend,
             self.check,
+            log=PoolLog(lambda: "netsvc-balance", self.clock.seconds),
             interval=10,
             timeout=4,
             clock=self.clock,

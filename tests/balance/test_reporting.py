@@ -46,7 +46,7 @@ class ReportingTests(SynchronousTestCase):
         assert backend is not None
         pool.begin(backend, 0.0)
         pool.failed(backend, 0.0, Failure.REFUSED)
-        made = families([pool.status(1.0)], 4)
+        made = families([pool.status(1.0)], 4, 40)
         found = {
             (family.name, family.kind, *sorted(sample.labels.values())): sample.value
             for family in made
@@ -60,5 +60,6 @@ class ReportingTests(SynchronousTestCase):
             (("backend_bytes", "counter", name, "in", "web"), 0),
             (("pool_waiting", "gauge", "web"), 0),
             (("udp_sessions", "gauge"), 4),
+            (("max_udp_sessions", "gauge"), 40),
         ):
             self.assertEqual(found.get(key), value, key)

@@ -15,6 +15,7 @@ from netsvc.balance.backends import (
     SrvRecord,
     parse_backend,
 )
+from netsvc.balance.pool_log import PoolLog
 from netsvc.balance.resolving import LOOKUP_TIMEOUT, RETRY, Resolving
 from netsvc.balance.system_lookup import Answer
 
@@ -54,6 +55,7 @@ class ResolvingTests(SynchronousTestCase):
             parse_backend(text),
             self.lookup,
             self.take,
+            PoolLog(lambda: "netsvc-balance", self.clock.seconds),
             self.clock,
         )
         self.resolving.start()

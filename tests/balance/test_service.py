@@ -10,10 +10,12 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from netsvc.balance import service as service_module
 from netsvc.balance.entrance import Entrance
-from netsvc.balance.room import find_room
 from netsvc.balance.service import FIRST_CHECKS, BalanceService
 from netsvc.balance.settings import BalanceSettings
 from netsvc.balance.udp import UDPEntrance
+from netsvc.daemon import descriptors
+from netsvc.daemon.descriptors import RESERVED_DESCRIPTORS
+from netsvc.multiplex.flow import PIPES, pipes
 from tests.balance.session_fakes import CLIENT, Network, Wire
 from tests.balance.test_resolving import FakeLookup
 from tests.daemon.service_fakes import FakeMultiplexer
@@ -37,10 +39,13 @@ class ServiceCase(SynchronousTestCase):
         self.mux = FakeMultiplexer()
         self.network = Network()
         self.patch(service_module, "multiplexed", lambda reactor: reactor)
+        self.patch(pipes, "limit", PIPES)
+        self.patch(service_module, "pipe_limit", lambda wanted: wanted)
+        kept = RESERVED_DESCRIPTORS + 2 * PIPES
         self.patch(
-            service_module,
-            "find_room",
-            lambda settings: find_room(settings, lambda wanted: self.descriptors),
+            descriptors,
+            "system_limit",
+            lambda needed: min(needed, self.descriptors + kept),
         )
         import netsvc.daemon.listeners as listeners
 
@@ -88,9 +93,11 @@ class ServiceTests(ServiceCase):
         self.stop()
 
     def test_few_descriptors(self) -> None:
-        """Who has too few descriptors is told so, and UDP does not take them all."""
+        """Who cannot have what was set is told so, and UDP does not take them all."""
         self.descriptors = 3000
-        self.make(listen=("tcp:8000", "udp:53"))
+        self.make(
+            listen=("tcp:8000", "udp:53"), max_connections=9000, udp_sessions=9000
+        )
         with capturedLogs() as logged:
             self.start()
         self.assertEqual(self.service.door.sessions.limits.max_connections, 1000)
@@ -101,8 +108,8 @@ class ServiceTests(ServiceCase):
         self.assertEqual(
             [text.partition(":")[0] for text in told],
             [
-                "netsvc-balance takes 1000 connections",
-                "netsvc-balance takes 1000 UDP sessions",
+                "netsvc-balance takes 1000, and not max_connections = 9000",
+                "netsvc-balance takes 1000, and not udp_sessions = 9000",
             ],
         )
         self.stop()
@@ -180,9 +187,9 @@ class ServiceTests(ServiceCase):
         error = self.assertRaises(
             SystemExit, self.make, backend_ca="nowhere.pem", backend_tls=True
         )
-        self.assertIn("--backend-ca: No such file", str(error))
+        self.assertIn("--backend-ca: nowhere.pem: No such file", str(error))
         error = self.assertRaises(SystemExit, self.make, backend_ca="/dev/null")
-        self.assertIn("no certificate", str(error))
+        self.assertIn("Neither a file nor a pipe", str(error))
         error = self.assertRaises(SystemExit, self.make, "a_b.test:443,tls")
         self.assertEqual(
             str(error),

@@ -68,7 +68,8 @@ class TLSLayerTests(SynchronousTestCase):
         path = authority.issue("one.test")
         clock = Clock()
         listen = parse_listen(f"ssl:0:privateKey={path}:certKey={path}")
-        server = layers(certificates(listen, [b"h2"], clock.seconds), False, clock)
+        creator = certificates(listen, [b"h2"], clock.seconds, lambda: "netsvc")
+        server = layers(creator, False, clock)
         spec = parse_backend("10.0.0.1:443,tls,tls-name=one.test")
         client = backend_layers([spec], authority.file, clock)[spec]
         self.here, self.there = Recorder(), Recorder()

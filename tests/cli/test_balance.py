@@ -223,7 +223,7 @@ class ErrorTests(Bench):
         assert process.stdin and process.stdout
         process.stdout.close()
         process.stdout = None
-        _, err = process.communicate(b"", timeout=30)
+        _, err = process.communicate(b"", timeout=60)
         self.assertEqual((process.returncode, err), (0, b""))
 
     def test_usage(self) -> None:
@@ -271,6 +271,6 @@ class ImportTests(SynchronousTestCase):
             capture_output=True,
             check=True,
             text=True,
-            timeout=30,
+            timeout=60,
         )
         self.assertEqual(run.stdout, "[]\n")

@@ -72,6 +72,17 @@ class CheckTests(SynchronousTestCase):
             ],
         )
 
+    def test_together(self) -> None:
+        """Mistakes in the file and in those that its other tables name are told at
+        once."""
+        gone = Path(self.mktemp()).absolute()
+        text = f"[echo]\nno = 1\n[chat]\nmotd = '{gone}'\n"
+        status, out, err = self.call(text=text)
+        self.assertEqual((status, out), (1, ""))
+        first, second = err.splitlines()
+        self.assertTrue(first.startswith(f"{self.file}:2: echo.no: "))
+        self.assertTrue(second.startswith(f"{self.file}:4: chat.motd: "))
+
     def test_credentials(self) -> None:
         """
         A credential that is not there is wrong in the unit that should have it; by

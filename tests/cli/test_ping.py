@@ -11,9 +11,10 @@ from typing import Any
 from twisted.trial.unittest import SynchronousTestCase
 
 from netsvc.cli import ping
+from netsvc.daemon.targets import TLSSettings
 from netsvc.echo.probe import main as probe_main
 from netsvc.echo.probe.main import ReportOptions
-from netsvc.echo.probe.target import ProbeSettings, TLSSettings, Transport
+from netsvc.echo.probe.target import ProbeSettings, Transport
 from netsvc.echo.probe.thresholds import Limit, Thresholds
 
 MS = 1_000_000
@@ -69,7 +70,7 @@ class SettingsTests(Bench):
                 interval=100_000,
                 timeout=500 * MS,
                 family=6,
-                tls=TLSSettings(Path("issuers.pem"), False, "other.example"),
+                tls=TLSSettings(Path("issuers.pem"), True, "other.example"),
             ),
         )
 
@@ -78,7 +79,7 @@ class SettingsTests(Bench):
         for word in ("udp", "tcp", "tls"):
             settings = self.settings(f"--{word} localhost")
             self.assertEqual(settings.transport, Transport(word))
-        self.assertTrue(self.settings("--tls --insecure localhost").tls.insecure)
+        self.assertFalse(self.settings("--tls --insecure localhost").tls.verify)
 
     def test_sweep(self) -> None:
         """The count of a sweep is for each size, ten by default."""
@@ -184,7 +185,7 @@ class HelpTests(Bench):
                 capture_output=True,
                 check=True,
                 text=True,
-                timeout=30,
+                timeout=60,
             )
             self.assertEqual(run.stdout.splitlines()[-1], "[]")
 

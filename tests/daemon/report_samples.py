@@ -30,6 +30,7 @@ ECHO = ServiceReport(
     service="netsvc-echo",
     listening=(Listening("tcp:7007", "0.0.0.0:7007", "tcp"),),
     live=3,
+    max_connections=10_000,
     connections=(
         CONNECTION,
         replace(CONNECTION, peer="[2001:db8::1]:5001", state="closing", what=HOSTILE),

@@ -47,9 +47,16 @@ class ReadFileTests(SynchronousTestCase):
         os.close(writing)
         self.assertEqual(read_file(f"/dev/fd/{reading}", 10), b"[echo]")
 
+    def test_no_pipe(self) -> None:
+        """Who reads again has no use for a pipe, and does not wait for one."""
+        self.patch(files, "PIPE_WAIT", 60.0)
+        os.mkfifo(self.path)
+        error = self.assertRaises(OSError, read_file, self.path, 10, pipe=False)
+        self.assertIn("not a regular file", str(error.strerror))
+
     def test_large_pipe(self) -> None:
         """A pipe that holds less than what is written is read on."""
-        self.patch(files, "PIPE_WAIT", 10.0)
+        self.patch(files, "PIPE_WAIT", 60.0)
         os.mkfifo(self.path)
         data = bytes(300_000)
         writer = threading.Thread(target=self.path.write_bytes, args=(data,))

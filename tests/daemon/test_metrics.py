@@ -52,6 +52,7 @@ class ExpositionTests(SynchronousTestCase):
         backend = {"service": "netsvc-balance/web", "pool": "web", "backend": "a"}
         for expected, value in (
             (key("netsvc_connections", **echo), 3),
+            (key("netsvc_max_connections", **echo), 10_000),
             (key("netsvc_connections_total", result="accepted", **echo), 7),
             (key("netsvc_bytes_total", direction="in", **echo), 3000),
             (key("netsvc_rejected_total", reason="max-connections", **echo), 2),

@@ -68,6 +68,16 @@ class SignalsTests(SynchronousTestCase):
         for number in NUMBERS:
             self.assertEqual(signal.getsignal(number), signal.SIG_IGN)
 
+    def test_reactor_that_starts(self) -> None:
+        """What a reactor installs for SIGTERM when it starts is ours, for as long as
+        the signals are."""
+        self.signals.take()
+        vars(self.reactor)["sigTerm"](signal.SIGUSR1, None)
+        self.reactor.turn()
+        self.assertEqual(self.called, ["SIGUSR1"])
+        self.signals.give_back()
+        self.assertNotIn("sigTerm", vars(self.reactor))
+
     def test_other_thread(self) -> None:
         """In another thread nothing is taken."""
         thread = threading.Thread(target=self.signals.take)

@@ -12,14 +12,15 @@ from twisted.internet.testing import MemoryReactorClock
 from twisted.logger import capturedLogs, formatEvent
 from twisted.trial.unittest import SynchronousTestCase
 
+from netsvc.daemon import descriptors
 from netsvc.daemon import listeners as listeners_module
 from netsvc.daemon.settings import SettingsError
 from netsvc.dns import resolv_conf, tap
-from netsvc.dns import service as module
 from netsvc.dns.dnssec.anchors import ROOT_KEYS
 from netsvc.dns.forwarder.https import HTTPFactory
 from netsvc.dns.service import DNSService
 from netsvc.dns.settings import DNSSettings
+from netsvc.dns.udp import UDPCarrier
 from tests.daemon.service_fakes import FakeMultiplexer
 
 
@@ -31,7 +32,9 @@ class ServiceCase(SynchronousTestCase):
         self.reactor = MemoryReactorClock()
         self.mux = FakeMultiplexer()
         self.patch(listeners_module, "multiplexed", lambda reactor: self.mux)
-        self.patch(module, "connection_limit", lambda wanted, others: wanted)
+        self.patch(descriptors, "system_limit", lambda needed: needed)
+        # Nothing leaves the machine, and nobody answers.
+        self.patch(UDPCarrier, "send", lambda carrier, asked: None)
         self.patch(sys, "stderr", StringIO())
         self.patch(sys, "__stderr__", sys.stderr)
         self.events = self.enterContext(capturedLogs())
@@ -79,8 +82,8 @@ class StartTests(ServiceCase):
 
     def test_called(self) -> None:
         """One of several is called by its name in the log, as in the metrics."""
-        self.patch(module, "connection_limit", lambda wanted, others: 7)
-        service = self.make()
+        self.patch(descriptors, "system_limit", lambda needed: 0)
+        service = self.make(max_connections=9)
         service.setName("dns.second")
         service.startService()
         self.successResultOf(service.stopService())
@@ -120,9 +123,11 @@ class StartTests(ServiceCase):
 
     def test_fewer_connections(self) -> None:
         """That there is room for less than asked is said."""
-        self.patch(module, "connection_limit", lambda wanted, others: 7)
-        self.started()
-        self.assertIn("takes 7 connections", str(formatEvent(self.events[-1])))
+        self.patch(descriptors, "system_limit", lambda needed: 0)
+        self.started(max_connections=9)
+        self.assertIn(
+            "takes 1, and not max_connections = 9", str(formatEvent(self.events[-1]))
+        )
 
 
 class UpstreamTests(ServiceCase):

@@ -14,11 +14,12 @@ from twisted.internet.testing import MemoryReactorClock
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
+from netsvc.daemon.targets import TLSSettings
 from netsvc.echo.probe import session
 from netsvc.echo.probe.errors import ProbeError
 from netsvc.echo.probe.events import PacketEvent, Status
 from netsvc.echo.probe.session import CONNECT_TIMEOUT, REFRESH_INTERVAL, Session
-from netsvc.echo.probe.target import Address, ProbeSettings, TLSSettings, Transport
+from netsvc.echo.probe.target import Address, ProbeSettings, Transport
 from netsvc.echo.probe.thresholds import Level
 from tests.echo.probe_fakes import (
     MILLISECOND,
@@ -250,7 +251,7 @@ class StreamTests(Bench):
     def test_bad_tls(self) -> None:
         """TLS settings that cannot be used are told before anything is sent."""
         done = self.begin(
-            transport=Transport.TLS, host="a" * 64, tls=TLSSettings(insecure=True)
+            transport=Transport.TLS, host="a" * 64, tls=TLSSettings(verify=False)
         )
         self.failureResultOf(done, ProbeError)
         self.assertEqual(self.reactor.tcpClients, [])

@@ -10,56 +10,11 @@ from netsvc.echo.probe.target import (
     ProbeSettings,
     Transport,
     parse_sweep,
-    parse_target,
 )
 
 
-class TargetTests(SynchronousTestCase):
-    """HOST[:PORT] in all its forms."""
-
-    def test_forms(self) -> None:
-        """Names, IPv4 and IPv6 addresses go with and without a port."""
-        for text, expected in {
-            "echo.example": ("echo.example", 7007),
-            "echo.example:7": ("echo.example", 7),
-            "192.0.2.7:65535": ("192.0.2.7", 65535),
-            "::1": ("::1", 7007),
-            "2001:db8::7": ("2001:db8::7", 7007),
-            "[::1]": ("::1", 7007),
-            "[::1]:7": ("::1", 7),
-            "[fe80::1%eth0]:7": ("fe80::1%eth0", 7),
-        }.items():
-            self.assertEqual(parse_target(text), expected, text)
-
-    def test_refused(self) -> None:
-        """What names no host or port is refused with a sentence."""
-        for text in (
-            "",
-            ":7",
-            "-x",
-            "a b",
-            "a\x1b[2J",
-            "host:",
-            "host:0",
-            "host:65536",
-            "host:123456",
-            "host:http",
-            "host:-1",
-            "host:٣",
-            "[::1",
-            "[::1]7",
-            "[::1]:",
-            "[host]:7",
-            "1:2:3",
-        ):
-            with self.assertRaises(ValueError, msg=text):
-                parse_target(text)
-
-    def test_ipv6_hint(self) -> None:
-        """An IPv6 address that does not parse gets the form with a port shown."""
-        with self.assertRaises(ValueError) as caught:
-            parse_target("::1:70077")
-        self.assertIn("[::1]:7007", str(caught.exception))
+class AddressTests(SynchronousTestCase):
+    """Addresses of the target."""
 
     def test_address_names_itself(self) -> None:
         """An address is named with port and protocol in messages."""

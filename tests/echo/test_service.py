@@ -11,8 +11,8 @@ from twisted.internet.defer import Deferred
 from twisted.logger import capturedLogs, formatEvent
 from twisted.trial.unittest import SynchronousTestCase
 
+from netsvc.daemon import descriptors, logs
 from netsvc.daemon import listeners as listeners_module
-from netsvc.daemon import logs
 from netsvc.echo import service as module
 from netsvc.echo.service import EchoService
 from netsvc.echo.settings import EchoSettings
@@ -31,7 +31,7 @@ class ServiceCase(SynchronousTestCase):
         self.reactor = FakeReactor()
         self.mux = FakeMultiplexer()
         self.patch(listeners_module, "multiplexed", lambda reactor: self.mux)
-        self.patch(module, "connection_limit", self.room)
+        self.patch(descriptors, "system_limit", self.room)
         self.patch(module, "pipe_limit", lambda wanted: wanted)
         self.patch(pipes, "limit", PIPES)
         self.patch(sys, "stderr", StringIO())
@@ -39,10 +39,10 @@ class ServiceCase(SynchronousTestCase):
         self.addCleanup(self.clean)
         self.events = self.enterContext(capturedLogs())
 
-    def room(self, wanted: int, each: int = 1, others: int = 0) -> int:
-        """Have room for all that is wanted; leave this process's limits as they are."""
-        self.others = others
-        return wanted
+    def room(self, needed: int) -> int:
+        """Have room for all that is needed; leave this process's limits as they are."""
+        self.needed = needed
+        return needed
 
     def clean(self) -> None:
         """Close the journal's pipes."""
@@ -204,7 +204,7 @@ class StartTests(ServiceCase):
         none from the connections."""
         self.patch(module, "pipe_limit", lambda wanted: 12)
         self.make()
-        self.assertEqual((pipes.limit, self.others), (12, 24))
+        self.assertEqual((pipes.limit, self.needed), (12, 10_000 + 64 + 24))
 
     def test_timeouts(self) -> None:
         """The timeouts of the settings hold."""

@@ -8,6 +8,7 @@ from twisted.internet.testing import MemoryReactorClock
 from twisted.trial.unittest import SynchronousTestCase
 
 from netsvc import services
+from netsvc.daemon import descriptors
 from netsvc.daemon.lifecycle import Daemon
 from netsvc.daemon.listen import parse_listen
 from netsvc.echo import service as service_module
@@ -89,7 +90,7 @@ class MakeServiceTests(SynchronousTestCase):
 
     def setUp(self) -> None:
         """Leave this process's limits as they are."""
-        self.patch(service_module, "connection_limit", lambda wanted, others: wanted)
+        self.patch(descriptors, "system_limit", lambda needed: needed)
         self.patch(service_module, "pipe_limit", lambda wanted: wanted)
 
     def test_service(self) -> None:

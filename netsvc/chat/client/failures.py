@@ -10,20 +10,11 @@ from service_identity import VerificationError
 from twisted.internet import error
 from twisted.python.failure import Failure
 
+from netsvc.daemon.client_tls import describe_tls
 from netsvc.daemon.escape import escape
 
 MAX_DETAIL: Final = 200
 """The most characters of an unforeseen error that are shown."""
-
-# What OpenSSL makes of an answer in another protocol.
-_NOT_TLS = frozenset(
-    {
-        "packet length too long",
-        "record layer failure",
-        "unexpected message",
-        "wrong version number",
-    }
-)
 
 
 def describe(failure: Failure) -> str:
@@ -33,13 +24,8 @@ def describe(failure: Failure) -> str:
         return "the server has closed the connection"
     if isinstance(reason, error.DNSLookupError):
         return "no such host"
-    if isinstance(reason, VerificationError):
-        return (
-            "the certificate is not for this name "
-            "(--server-name NAME gives another, --no-verify skips the check)"
-        )
-    if isinstance(reason, SSL.Error):
-        return _describe_tls(reason)
+    if isinstance(reason, (SSL.Error, VerificationError)):
+        return describe_tls(reason, "--no-verify")
     if isinstance(reason, error.TimeoutError):
         return "no answer"
     if isinstance(reason, error.ConnectError):
@@ -49,17 +35,3 @@ def describe(failure: Failure) -> str:
     if isinstance(reason, error.ConnectionLost):
         return "the connection was lost"
     return escape(str(reason) or type(reason).__name__)[:MAX_DETAIL]
-
-
-def _describe_tls(reason: SSL.Error) -> str:
-    texts = [str(entry[-1]) for entry in reason.args[0]] if reason.args else []
-    text = texts[-1] if texts else "unexpected end"
-    hint = ""
-    if text == "certificate verify failed":
-        hint = (
-            ": the certificate is self-signed, expired or from an unknown issuer "
-            "(--ca FILE names an issuer, --no-verify skips the check)"
-        )
-    elif text in _NOT_TLS:
-        hint = ": perhaps the service does not speak TLS"
-    return f"no TLS: {escape(text)[:MAX_DETAIL]}{hint}"

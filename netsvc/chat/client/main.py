@@ -20,10 +20,11 @@ from netsvc.chat.client.pipe import Pipe
 from netsvc.chat.client.pipe_process import Input, Out, PipeReactor, input_encoding
 from netsvc.chat.client.resolver import ThreadResolver
 from netsvc.chat.client.session import LEAVE_TIMEOUT, Session, View
-from netsvc.chat.client.target import ClientSettings, is_loopback
+from netsvc.chat.client.target import ClientSettings
 from netsvc.chat.client.tcp import tcp_link
-from netsvc.chat.client.tls import TLSSettingsError
+from netsvc.daemon.client_tls import TLSSettingsError
 from netsvc.daemon.escape import escape
+from netsvc.daemon.targets import is_loopback
 
 PROGRAM: Final = "netsvc chat"
 """How the command names itself in front of its errors."""

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import ipaddress
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Final
 
 from netsvc.chat.charset import Encoding
 from netsvc.chat.client.entry import Wishes
+from netsvc.daemon.targets import TLSSettings
 
 DEFAULT_PORT: Final = 7070
 """The port of the line frontend of C{netsvc-chat}."""
@@ -18,21 +17,6 @@ UDP_PORT: Final = 7075
 
 UDP: Final = "udp:"
 """What a target over UDP begins with."""
-
-
-@dataclass(frozen=True, slots=True)
-class TLSSettings:
-    """
-    How the connection is protected.
-
-    @ivar ca: A PEM file of the only issuers to trust; C{None} for the system's.
-    @ivar verify: Whether the certificate is checked.
-    @ivar server_name: The name to ask for and to check; empty for the host.
-    """
-
-    ca: Path | None = None
-    verify: bool = True
-    server_name: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,49 +51,3 @@ class ClientSettings:
         """Host and port, as the user would write them."""
         host = f"[{self.host}]" if ":" in self.host else self.host
         return f"{UDP * self.udp}{host}:{self.port}"
-
-
-def parse_target(text: str, default_port: int = DEFAULT_PORT) -> tuple[str, int]:
-    """
-    Read C{HOST}, C{HOST:PORT}, C{[IPV6]}, C{[IPV6]:PORT} or a bare C{IPV6}.
-
-    @param default_port: The port where none is given.
-    @return: host and port.
-    @raise ValueError: With a sentence for the user.
-    """
-    host, port = text, ""
-    if text.startswith("["):
-        host, bracket, rest = text[1:].partition("]")
-        if not bracket or not _is_ipv6(host) or rest[:1] not in ("", ":"):
-            raise ValueError(f"{text!r} is no [IPV6] or [IPV6]:PORT")
-        port = rest[1:] if rest else str(default_port)
-    elif text.count(":") > 1:
-        if not _is_ipv6(text):
-            raise ValueError(f"{text!r} is no HOST:PORT and no IPv6 address")
-        port = str(default_port)
-    else:
-        host, colon, port = text.partition(":")
-        port = port if colon else str(default_port)
-    if not host or host.startswith("-") or not host.isprintable() or " " in host:
-        raise ValueError(f"{text!r} names no host")
-    if not (port.isascii() and port.isdecimal() and 0 < int(port[:6]) <= 65_535):
-        raise ValueError(f"{text!r} has no port from 1 to 65535 behind the colon")
-    return host, int(port)
-
-
-def is_loopback(host: str) -> bool:
-    """Say whether a host is this one, by its name or address alone."""
-    if host.lower() == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
-
-
-def _is_ipv6(host: str) -> bool:
-    try:
-        ipaddress.IPv6Address(host)
-    except ValueError:
-        return False
-    return True

@@ -23,7 +23,7 @@ from netsvc.chat.client.failures import describe
 from netsvc.chat.client.framing import Framing
 from netsvc.chat.client.link import Receiver
 from netsvc.chat.client.target import ClientSettings
-from netsvc.chat.client.tls import connection_creator
+from netsvc.daemon.client_tls import creator_for
 
 CONNECT_TIMEOUT: Final = 20.0
 """Seconds to find the host, connect and shake hands."""
@@ -208,13 +208,13 @@ def tcp_link(reactor: Any, settings: ClientSettings, receiver: Receiver) -> TCPL
     """
     Make the link that the settings ask for.
 
-    @raise netsvc.chat.client.tls.TLSSettingsError: If TLS cannot be as they want.
+    @raise netsvc.daemon.client_tls.TLSSettingsError: If TLS cannot be as they want.
     """
     endpoint: IStreamClientEndpoint = HostnameEndpoint(
         reactor, settings.host, settings.port, timeout=CONNECT_TIMEOUT
     )
     if settings.tls is not None:
-        creator = connection_creator(settings.tls, settings.host)
+        creator = creator_for(settings.tls, settings.host)
         endpoint = wrapClientTLS(creator, endpoint)
     return TCPLink(
         reactor, endpoint, receiver, settings.encoding, settings.tls is not None

@@ -12,7 +12,6 @@ from __future__ import annotations
 import base64
 import binascii
 import hmac
-import ipaddress
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +19,7 @@ from typing import Final
 
 from netsvc.daemon.escape import escape
 from netsvc.daemon.files import read_file
+from netsvc.daemon.targets import is_address
 
 #: The most bytes of a file with a token, and the least of a token.
 TOKEN_LIMIT: Final = 1024
@@ -74,11 +74,7 @@ def host_is_allowed(values: Sequence[str], names: Sequence[str]) -> bool:
         return False
     if host in ("localhost", *(name.lower().rstrip(".") for name in names)):
         return True
-    try:
-        ipaddress.ip_address(host)
-    except ValueError:
-        return False
-    return True
+    return is_address(host)
 
 
 def host_of(value: str) -> str | None:
@@ -94,16 +90,6 @@ def host_of(value: str) -> str | None:
     if rest and not (rest[0] == ":" and rest[1:].isascii() and rest[1:].isdigit()):
         return None
     return host.rstrip(".") or None
-
-
-def is_loopback(interface: str) -> bool:
-    """Tell whether an interface is reached from this machine only."""
-    if interface == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(interface.partition("%")[0]).is_loopback
-    except ValueError:
-        return False
 
 
 def bearer(values: Sequence[str]) -> str | None:

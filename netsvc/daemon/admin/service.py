@@ -20,11 +20,12 @@ from twisted.internet import defer
 from twisted.internet.error import CannotListenError
 from twisted.logger import Logger
 
-from netsvc.daemon.admin.access import AdminSettings, Door, is_loopback
+from netsvc.daemon.admin.access import AdminSettings, Door
 from netsvc.daemon.listen import Listen
 from netsvc.daemon.listeners import Listeners
 from netsvc.daemon.refusing import refuse
 from netsvc.daemon.snapshots import SnapshotSource
+from netsvc.daemon.targets import is_loopback
 from netsvc.daemon.unix_sockets import remove_stale
 from netsvc.multiplex import multiplexed
 

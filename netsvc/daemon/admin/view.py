@@ -222,7 +222,7 @@ def _services(services: Sequence[ServiceReport]) -> Grid:
         rows.append(
             (
                 _cell(totals.label(each)),
-                format_number(each.live),
+                _of_most(each.live, each.max_connections),
                 format_number(_sum(each, "connections", "result", "accepted")),
                 format_number(_sum(each, "rejected")),
                 format_bytes(_sum(each, "bytes", "direction", "in")),
@@ -232,6 +232,12 @@ def _services(services: Sequence[ServiceReport]) -> Grid:
             )
         )
     return Grid("services", "Services", columns, tuple(rows))
+
+
+def _of_most(live: int, most: int) -> str:
+    """Say how many there are, and how many there may be, if that is limited."""
+    shown = format_number(live)
+    return f"{shown} of {format_number(most)}" if most else shown
 
 
 def _listening(services: Sequence[ServiceReport]) -> Grid:

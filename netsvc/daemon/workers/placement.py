@@ -31,6 +31,10 @@ class Entry(Protocol):
         """Which one it is, where there are several."""
 
     @property
+    def identity(self) -> Any:
+        """What it is known by over reloads."""
+
+    @property
     def settings(self) -> Any:
         """Its settings."""
 
@@ -96,13 +100,13 @@ def added(old: Sequence[Entry], new: Sequence[Entry]) -> list[Wish]:
     """
     Give what a worker that runs old entries has to bind for new ones.
 
-    An entry is the same if its table and name are; which sockets go on is for
+    An entry is the same if its identity is; which sockets go on is for
     L{matched} to say.
     """
-    before = {(each.table, each.name): _listens(each.settings) for each in old}
+    before = {each.identity: _listens(each.settings) for each in old}
     found: list[Wish] = []
     for entry in new:
-        known = before.get((entry.table, entry.name), {})
+        known = before.get(entry.identity, {})
         listens = _listens(entry.settings)
         kept = {
             (key, number)

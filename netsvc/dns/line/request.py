@@ -13,12 +13,12 @@ import re
 from dataclasses import dataclass
 from typing import Final
 
+from netsvc.daemon.targets import is_address
 from netsvc.dns import rrtypes
 from netsvc.dns.errors import InvalidName
 from netsvc.dns.idn import to_wire
 from netsvc.dns.names import reverse_name
 from netsvc.dns.result import Question
-from netsvc.dns.servers import is_address
 
 #: Words in a line.
 MAX_WORDS: Final = 2

@@ -32,6 +32,7 @@ from netsvc.dns.lookups.questions import make_items
 from netsvc.dns.lookups.request import Bulk, Item
 from netsvc.dns.lookups.words import question_type
 from netsvc.dns.options import QueryOptions
+from netsvc.dns.question import check_type
 from netsvc.dns.result import Question
 from netsvc.dns.servers import Server
 
@@ -220,6 +221,7 @@ class BulkRun:
                 return None
             name, kind = words
             rtype = question_type(kind) if kind else bulk.rtype
+            check_type(rtype or 0)
             types = (rtype,) if rtype else ()
             (item,) = make_items(name, types, bulk.rclass, bulk.reverse)
         except (BrokenLineError, InvalidName) as error:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from netsvc.daemon.targets import is_address
 from netsvc.dns.errors import InvalidName
 from netsvc.dns.idn import to_ascii, to_wire
 from netsvc.dns.lookups.request import Item
 from netsvc.dns.names import reverse_name
 from netsvc.dns.resolv_conf import candidates
 from netsvc.dns.rrtypes import IN, PTR, A
-from netsvc.dns.servers import is_address
 
 
 def make_items(

@@ -7,6 +7,7 @@ from service_identity import VerificationError
 from twisted.internet import error
 from twisted.python.failure import Failure
 
+from netsvc.daemon.client_tls import describe_tls
 from netsvc.daemon.escape import escape
 from netsvc.echo.probe.rejection import describe_errno
 from netsvc.echo.probe.thresholds import Level
@@ -15,13 +16,6 @@ __all__ = ["ProbeError", "describe_failure"]
 
 #: The most characters of an unforeseen error that are shown.
 MAX_DETAIL = 200
-#: What OpenSSL makes of an answer in another protocol.
-_NOT_TLS = (
-    "wrong version number",
-    "packet length too long",
-    "record layer failure",
-    "unexpected message",
-)
 
 
 class ProbeError(Exception):
@@ -41,13 +35,8 @@ def describe_failure(failure: Failure) -> str:
     reason = failure.value
     if isinstance(reason, error.ConnectionDone):
         return "closed by the other side"
-    if isinstance(reason, VerificationError):
-        return (
-            "the certificate is not for this name "
-            "(--server-name NAME gives another, --insecure skips the check)"
-        )
-    if isinstance(reason, SSL.Error):
-        return _describe_tls(reason)
+    if isinstance(reason, (SSL.Error, VerificationError)):
+        return describe_tls(reason, "--insecure")
     if isinstance(reason, error.ConnectBindError):
         return f"cannot use the source address: {_system(reason)}"
     if isinstance(reason, error.TimeoutError):
@@ -64,17 +53,3 @@ def _system(reason: error.ConnectError) -> str:
     if isinstance(number, int):
         return describe_errno(number)
     return escape(str(reason)).rstrip(".")[:MAX_DETAIL]
-
-
-def _describe_tls(reason: SSL.Error) -> str:
-    texts = [str(entry[-1]) for entry in reason.args[0]] if reason.args else []
-    text = texts[-1] if texts else "unexpected end"
-    hint = ""
-    if text == "certificate verify failed":
-        hint = (
-            ": the certificate is self-signed, expired or from an unknown issuer "
-            "(--ca FILE names an issuer, --insecure skips the check)"
-        )
-    elif text in _NOT_TLS:
-        hint = ": perhaps the service does not speak TLS"
-    return f"TLS handshake failed: {escape(text)[:MAX_DETAIL]}{hint}"

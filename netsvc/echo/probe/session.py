@@ -14,6 +14,7 @@ from twisted.internet.endpoints import TCP4ClientEndpoint, TCP6ClientEndpoint
 from twisted.internet.task import LoopingCall
 from twisted.python.failure import Failure
 
+from netsvc.daemon.client_tls import TLSSettingsError, creator_for
 from netsvc.echo.probe.datagram import DatagramLink, connect_udp
 from netsvc.echo.probe.errors import ProbeError, describe_failure
 from netsvc.echo.probe.events import Event
@@ -23,7 +24,6 @@ from netsvc.echo.probe.result import Result
 from netsvc.echo.probe.stream_link import HandshakeTimeoutError, StreamLink
 from netsvc.echo.probe.target import Address, ProbeSettings, Transport
 from netsvc.echo.probe.thresholds import Level
-from netsvc.echo.probe.tls import connection_creator
 from netsvc.echo.probe.wire import Codec
 
 __all__ = ["CONNECT_TIMEOUT", "REFRESH_INTERVAL", "IReporter", "Session"]
@@ -109,7 +109,10 @@ class Session:
         settings = self._settings
         tls = None
         if settings.transport is Transport.TLS:
-            tls = connection_creator(settings)
+            try:
+                tls = creator_for(settings.tls, settings.host)
+            except TLSSettingsError as error:
+                raise ProbeError(str(error)) from None
         addresses = await resolve(
             self._reactor,
             settings.host,

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import ipaddress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
-from pathlib import Path
 from typing import Any, NamedTuple
 
+from netsvc.daemon.targets import TLSSettings
 from netsvc.echo.probe.quantity import NANOSECONDS_PER_SECOND, parse_size
 
 __all__ = [
@@ -17,10 +16,8 @@ __all__ = [
     "MAX_SWEEP_SIZES",
     "Address",
     "ProbeSettings",
-    "TLSSettings",
     "Transport",
     "parse_sweep",
-    "parse_target",
 ]
 
 #: The port that C{netsvc-echo} listens on; RFC 862 gives port 7 to echo.
@@ -65,20 +62,6 @@ class Transport(Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class TLSSettings:
-    """How the server's certificate is checked.
-
-    @ivar ca: a PEM file of the only issuers to trust; the system's if L{None}.
-    @ivar insecure: take any certificate.
-    @ivar server_name: the name to ask for and to check; the host if L{None}.
-    """
-
-    ca: Path | None = None
-    insecure: bool = False
-    server_name: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
 class ProbeSettings:
     """Everything a run of the probe is told. Times are in nanoseconds.
 
@@ -103,50 +86,12 @@ class ProbeSettings:
     timeout: int = 2 * NANOSECONDS_PER_SECOND
     family: int | None = None
     source: str | None = None
-    tls: TLSSettings = TLSSettings()
+    tls: TLSSettings = field(default_factory=TLSSettings)
 
     @property
     def is_sweep(self) -> bool:
         """Whether the payload's size changes from packet to packet."""
         return len(self.sizes) > 1
-
-
-def parse_target(text: str, default_port: int = DEFAULT_PORT) -> tuple[str, int]:
-    """Read C{HOST}, C{HOST:PORT}, C{[IPV6]}, C{[IPV6]:PORT} or a bare C{IPV6}.
-
-    @return: host and port.
-    @raise ValueError: with a sentence for the user.
-    """
-    if text.startswith("["):
-        host, bracket, rest = text[1:].partition("]")
-        if not bracket or (rest and not rest.startswith(":")):
-            raise ValueError(f"{text!r} is no [IPV6] or [IPV6]:PORT")
-        _check_ipv6(host, text)
-        return host, _port(rest[1:], text) if rest else default_port
-    if text.count(":") > 1:
-        _check_ipv6(text, text)
-        return text, default_port
-    host, colon, port = text.partition(":")
-    if not host or host.startswith("-") or not host.isprintable() or " " in host:
-        raise ValueError(f"{text!r} names no host")
-    return host, _port(port, text) if colon else default_port
-
-
-def _check_ipv6(host: str, text: str) -> None:
-    try:
-        ipaddress.IPv6Address(host)
-    except ValueError:
-        raise ValueError(
-            f"{text!r} is no IPv6 address (with a port it is written [::1]:7007)"
-        ) from None
-
-
-def _port(port: str, text: str) -> int:
-    if not (port.isascii() and port.isdecimal() and len(port) <= 5):
-        raise ValueError(f"{text!r} has no port number after the colon")
-    if not 1 <= int(port) <= 65_535:
-        raise ValueError(f"port {port} in {text!r} is not between 1 and 65535")
-    return int(port)
 
 
 def parse_sweep(text: str) -> tuple[int, ...]:

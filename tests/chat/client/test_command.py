@@ -10,8 +10,9 @@ from unittest import mock
 from twisted.trial.unittest import SynchronousTestCase
 
 from netsvc.chat.client.entry import Wishes
-from netsvc.chat.client.target import ClientSettings, TLSSettings
+from netsvc.chat.client.target import ClientSettings
 from netsvc.cli import chat
+from netsvc.daemon.targets import TLSSettings
 
 
 class CommandLineTests(SynchronousTestCase):

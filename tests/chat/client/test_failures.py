@@ -38,8 +38,8 @@ class DescribeTests(SynchronousTestCase):
             VerificationError([]): "--server-name",
             SSL.Error([("", "", "certificate verify failed")]): "--ca FILE",
             SSL.Error([("", "", "wrong version number")]): "does not speak TLS",
-            SSL.Error([("", "", "other")]): "no TLS: other",
-            SSL.Error(): "no TLS: unexpected end",
+            SSL.Error([("", "", "other")]): "TLS handshake failed: other",
+            SSL.Error(): "unexpected end",
         }.items():
             self.assertIn(text, describe(Failure(reason)))
 

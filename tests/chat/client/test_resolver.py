@@ -54,7 +54,7 @@ class ResolverTests(SynchronousTestCase):
         resolver = ThreadResolver(self, getaddrinfo)
         self.assertTrue(verifyObject(IHostnameResolver, resolver))
         resolution = resolver.resolveHostName(self.receiver, "a.example", 7)
-        self.assertTrue(self.called.wait(10))
+        self.assertTrue(self.called.wait(60))
         getaddrinfo.assert_called_once_with("a.example", 7, 0, socket.SOCK_STREAM)
         return resolution
 

@@ -20,14 +20,15 @@ from twisted.trial.unittest import SynchronousTestCase
 from zope.interface import implementer
 
 from netsvc.chat.client import tcp
-from netsvc.chat.client.target import ClientSettings, TLSSettings
+from netsvc.chat.client.target import ClientSettings
 from netsvc.chat.client.tcp import (
     CLOSE_TIMEOUT,
     CONNECT_TIMEOUT,
     TCPLink,
     tcp_link,
 )
-from netsvc.chat.client.tls import connection_creator
+from netsvc.daemon.client_tls import creator_for
+from netsvc.daemon.targets import TLSSettings
 
 
 class Recorder:
@@ -246,9 +247,7 @@ class MakeTests(SynchronousTestCase):
         """With TLS the handshake names the host."""
         reactor = MemoryReactorClock()
         settings = ClientSettings("127.0.0.1", 7, TLSSettings(server_name="a.example"))
-        with mock.patch.object(
-            tcp, "connection_creator", wraps=connection_creator
-        ) as make:
+        with mock.patch.object(tcp, "creator_for", wraps=creator_for) as make:
             link = tcp_link(reactor, settings, Recorder())
         self.assertTrue(link.is_secure)
         make.assert_called_once_with(settings.tls, "127.0.0.1")

@@ -23,7 +23,7 @@ from netsvc.chat.client.terminal import Terminal, make_output
 from tests.chat.client.fakes import Stay
 
 #: Seconds that a test waits at most.
-PATIENCE = 20.0
+PATIENCE = 60.0
 
 
 def run_in_own_loop(coroutine: Coroutine[Any, Any, None]) -> None:

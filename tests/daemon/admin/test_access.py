@@ -16,7 +16,6 @@ from netsvc.daemon.admin.access import (
     basic_password,
     bearer,
     host_is_allowed,
-    is_loopback,
     read_token,
     token_fits,
 )
@@ -167,13 +166,6 @@ class DoorTests(SynchronousTestCase):
             self.assertEqual(self.action(door), 401)
             self.assertEqual(self.action(door, f"Basic {pair}"), 401)
             self.assertEqual(self.action(door, good), 0)
-
-    def test_loopback(self) -> None:
-        """An interface is loopback if it is an address of that kind, or localhost."""
-        for interface in ("127.0.0.1", "127.9.9.9", "::1", "localhost"):
-            self.assertTrue(is_loopback(interface))
-        for interface in ("", "0.0.0.0", "::", "192.0.2.1", "name"):
-            self.assertFalse(is_loopback(interface))
 
 
 class PlaceTests(SynchronousTestCase):

@@ -219,9 +219,8 @@ class ViewTests(SynchronousTestCase):
     def test_services(self) -> None:
         """A service's traffic stands in its row; what is not counted is a dash."""
         echo, balance = grid(view(), "services").rows
-        self.assertEqual(
-            echo, ("netsvc-echo", "3", "7", "2", "2.9 KiB", "1.0 KiB", "30 B", "-")
-        )
+        self.assertEqual(echo[:4], ("netsvc-echo", "3 of 10,000", "7", "2"))
+        self.assertEqual(echo[4:], ("2.9 KiB", "1.0 KiB", "30 B", "-"))
         self.assertEqual(balance[:5], ("netsvc-balance/web", "0", "-", "-", "-"))
 
     def test_own_table(self) -> None:

@@ -44,7 +44,7 @@ class ProcessTests(SynchronousTestCase):
     def wait(self, process: WorkerProcess, number: int) -> bool:
         """Wait until so many things were heard."""
         return wait_until(
-            lambda: len(self.owner.heard) >= number, lambda: [process], 20
+            lambda: len(self.owner.heard) >= number, lambda: [process], 60
         )
 
     def test_last_words(self) -> None:
@@ -59,11 +59,11 @@ class ProcessTests(SynchronousTestCase):
 
     def test_silent(self) -> None:
         """One that hangs up and does not end is killed after a while."""
-        process = self.program("skt.close(); import time; time.sleep(60)")
+        process = self.program("skt.close(); import time; time.sleep(600)")
         self.assertFalse(
             wait_until(lambda: bool(self.reactor.calls), lambda: [process], 0)
         )
-        wait_until(lambda: bool(self.reactor.calls), lambda: [process], 20)
+        wait_until(lambda: bool(self.reactor.calls), lambda: [process], 60)
         process.send("drain")  # nobody is there: killed
         self.reactor.advance(60)
         process.kill()
@@ -87,7 +87,7 @@ class ProcessTests(SynchronousTestCase):
 
         self.patch(os, "pidfd_open", refuse)
         with self.assertRaises(OSError):
-            self.program("import time; time.sleep(60)")
+            self.program("import time; time.sleep(600)")
         with self.assertRaises(ChildProcessError):
             os.waitpid(self.pid, 0)
 

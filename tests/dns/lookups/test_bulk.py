@@ -109,6 +109,15 @@ class BulkTests(SynchronousTestCase):
         self.successResultOf(run.done)
         self.assertEqual(run.counts[BROKEN], 4)
 
+    def test_transfers(self) -> None:
+        """A line that asks for a zone is broken: it has no single answer."""
+        run = self.begin(b"a.test AXFR\na.test IXFR")
+        run.end()
+        kinds = [each["error"]["kind"] for each in self.written]
+        self.assertEqual(kinds, ["BROKEN", "BROKEN"])
+        self.assertEqual(self.asks.asked, [])
+        self.successResultOf(run.done)
+
     def test_default_type(self) -> None:
         """A line without a type has that of the run."""
         run = self.begin(b"a\nb A\n", rtype=MX)

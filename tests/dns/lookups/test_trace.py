@@ -7,6 +7,7 @@ from typing import Any
 from twisted.internet.defer import Deferred
 from twisted.trial.unittest import SynchronousTestCase
 
+from netsvc.daemon.targets import is_address
 from netsvc.dns.codes import AA, NXDOMAIN, QR
 from netsvc.dns.errors import LookupFailed
 from netsvc.dns.lookups.roots import ADDRESSES, root_servers
@@ -14,7 +15,7 @@ from netsvc.dns.lookups.trace import MAX_ALIASES, MAX_QUERIES, Step, Tracer
 from netsvc.dns.names import from_text, to_text
 from netsvc.dns.result import Question, Record, Result
 from netsvc.dns.rrtypes import CNAME, A, type_name
-from netsvc.dns.servers import Server, is_address, parse_server
+from netsvc.dns.servers import Server, parse_server
 from tests.dns.lookups.kit import address, alias, name_server, soa, timeout
 
 ROOT = parse_server("192.0.2.1:5353")

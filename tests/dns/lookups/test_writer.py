@@ -15,7 +15,7 @@ from netsvc.dns.lookups.reader import Reader
 from netsvc.dns.lookups.writer import Writer
 
 #: Seconds that a thread may take.
-PATIENCE = 10
+PATIENCE = 60
 
 
 class ThreadClock(Clock):
