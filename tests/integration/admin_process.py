@@ -20,7 +20,7 @@ from twisted.trial.unittest import SynchronousTestCase
 COMMANDS = Path(sys.executable).parent
 
 #: Seconds that a process may take to listen, and to end, on a busy machine.
-PATIENCE = 20.0
+PATIENCE = 60.0
 
 _LISTENS = re.compile(
     r"(netsvc-\w+)(?:/\S+)? listens on (\S+) \((\S+)\)$", re.MULTILINE
@@ -30,7 +30,7 @@ _TROUBLE = ("Traceback", "Unhandled", "#critical]")
 CONFIGURATION = """
 [daemon]
 admin = ["unix:admin.sock", "tcp:0:interface=127.0.0.1"]
-drain_timeout = "15s"
+drain_timeout = "50s"
 {daemon}
 
 [echo]
@@ -112,7 +112,11 @@ class AdminProcess:
             stderr=subprocess.STDOUT,
         )
         self.ports: dict[str, list[int]] = {}
-        until(self._listens, "it listens")
+        try:
+            until(self._listens, "it listens")
+        except AssertionError:
+            self.end()
+            raise
 
     def write(self, more: str = "") -> None:
         """Write the configuration."""

@@ -23,12 +23,12 @@ from typing import Any
 
 from twisted.names import dns
 
-from tests.integration.balance_process import Backend, greet
+from tests.integration.balance_process import PATIENCE, Backend, greet
 from tests.integration.echo_process import until
-from tests.integration.streams import ANSWER, receive
+from tests.integration.streams import receive
 
 #: Seconds after which a connection or an answer counts as failed.
-IMPATIENCE = 4.0
+IMPATIENCE = 30.0
 
 #: Seconds between two connections of one client, and two questions of a session.
 PAUSE = 0.02
@@ -89,13 +89,13 @@ class ServerProcess:
         def still() -> bool:
             return status.read_text().rpartition(")")[2].split()[0] == "T"
 
-        until(still, "it stands still")
+        until(still, "it stands still", PATIENCE)
 
     def close(self) -> None:
         """Kill it."""
         if self._process.poll() is None:
             self._process.kill()
-        self._process.wait(ANSWER)
+        self._process.wait(PATIENCE)
 
 
 def letter_backend(letter: str, **how: Any) -> Backend:
@@ -125,7 +125,7 @@ class Held:
         """Begin it."""
         self.asked = 0
         self.problem = ""
-        self.stream = socket.create_connection(("127.0.0.1", port), ANSWER)
+        self.stream = socket.create_connection(("127.0.0.1", port), PATIENCE)
         self.letter = receive(self.stream, 1).decode()
         self.stream.settimeout(IMPATIENCE)
 
@@ -230,7 +230,7 @@ class Load:
             with contextlib.suppress(OSError):
                 each.stream.shutdown(socket.SHUT_RDWR)
         for thread in self._threads:
-            thread.join(ANSWER)
+            thread.join(PATIENCE)
         for each in self.held:
             each.stream.close()
 
@@ -254,7 +254,7 @@ class Network:
             raise
 
     def _run(self, *command: str) -> None:
-        subprocess.run(command, check=True, capture_output=True, timeout=ANSWER)
+        subprocess.run(command, check=True, capture_output=True, timeout=PATIENCE)
 
     def _enter(self, descriptor: int) -> None:
         libc = ctypes.CDLL(None, use_errno=True)
@@ -315,7 +315,7 @@ class Crowd:
         with self._lock:
             self._now += 1
             self.seen.append((time.monotonic(), self._now))
-        time.sleep(0.05)
+        time.sleep(0.02)
         with self._lock:
             self._now -= 1
         connection.sendall(question)
@@ -349,7 +349,7 @@ class _Datagrams:
     def close(self) -> None:
         """Answer no more."""
         self._over.set()
-        self._thread.join(ANSWER)
+        self._thread.join(PATIENCE)
         self._socket.close()
 
 

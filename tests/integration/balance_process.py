@@ -23,14 +23,19 @@ from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.integration.echo_process import COMMANDS, PATIENCE, until
-from tests.integration.streams import ANSWER
+from tests.integration.echo_process import COMMANDS, until
 
 _LISTENS = re.compile(
     r"netsvc-balance listens on (\w+):[^\n]* \(([^()\n]*)\)$", re.MULTILINE
 )
 _STOPPED = re.compile(r"netsvc-balance has stopped: (.*)$", re.MULTILINE)
 _TROUBLE = ("Traceback", "Unhandled", "#critical]", '"level": "critical"')
+
+#: Seconds that the balancer may take to start, to stop, and to find something out.
+PATIENCE = 60.0
+
+#: Seconds after which a backend gives a client up that says nothing.
+LIFETIME = 60.0
 
 #: SO_LINGER with no time: a close is a reset.
 RESET = struct.pack("ii", 1, 0)
@@ -109,7 +114,7 @@ class BalanceProcess:
     def ask(self, command: str, **words: Any) -> Any:
         """Ask something on the control socket."""
         with socket.socket(socket.AF_UNIX) as client:
-            client.settimeout(ANSWER)
+            client.settimeout(PATIENCE)
             client.connect(str(self.control))
             line = json.dumps({"command": command, **words}) + "\n"
             client.sendall(line.encode())
@@ -123,7 +128,7 @@ class BalanceProcess:
             row["name"]: row for pool in self.ask("status") for row in pool["backends"]
         }
 
-    def until_state(self, name: str, state: str, seconds: float = ANSWER) -> None:
+    def until_state(self, name: str, state: str, seconds: float = PATIENCE) -> None:
         """Wait until a backend is in a state."""
         until(
             lambda: self.rows()[name]["state"] == state, f"{name} is {state}", seconds
@@ -202,6 +207,18 @@ def greet(text: bytes) -> Behaviour:
     return behave
 
 
+def hold_port(host: str = "127.0.0.1") -> socket.socket:
+    """
+    Hold a TCP port on which nobody listens, or who is told of it: nobody else gets it.
+
+    Servers that reuse addresses (L{socket.create_server}) can listen on it meanwhile.
+    """
+    held = socket.socket()
+    held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    held.bind((host, 0))
+    return held
+
+
 class Backend:
     """A TCP server that is played by threads of the test.
 
@@ -248,7 +265,7 @@ class Backend:
     def _serve(self, connection: socket.socket) -> None:
         served = connection
         try:
-            connection.settimeout(20)
+            connection.settimeout(LIFETIME)
             if self._context is not None:
                 served = self._context.wrap_socket(connection, server_side=True)
                 self._live.add(served)
@@ -267,12 +284,12 @@ class Backend:
         with contextlib.suppress(OSError):
             self._listening.shutdown(socket.SHUT_RDWR)
         self._listening.close()
-        self._thread.join(ANSWER)
+        self._thread.join(PATIENCE)
         for connection in list(self._live):
             with contextlib.suppress(OSError):
                 connection.shutdown(socket.SHUT_RDWR)
         for thread in self._threads:
-            thread.join(ANSWER)
+            thread.join(PATIENCE)
 
 
 class BalanceCase(SynchronousTestCase):
@@ -292,6 +309,12 @@ class BalanceCase(SynchronousTestCase):
         backend = Backend(behave, **how)
         self.addCleanup(backend.close)
         return backend
+
+    def port(self) -> int:
+        """Give a TCP port that is ours, whether somebody listens on it or not."""
+        held = hold_port()
+        self.addCleanup(held.close)
+        return int(held.getsockname()[1])
 
     def start(
         self,
@@ -319,7 +342,7 @@ class BalanceCase(SynchronousTestCase):
     def connect(self, where: BalanceProcess | int, host: str = "127.0.0.1") -> Any:
         """Connect to a balancer."""
         port = where if isinstance(where, int) else where.port
-        client = socket.create_connection((host, port), ANSWER)
+        client = socket.create_connection((host, port), PATIENCE)
         self.addCleanup(client.close)
         return client
 

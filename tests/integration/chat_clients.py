@@ -23,7 +23,7 @@ settings = {{
   "core" = {{ real_name = "Irssi User"; nick = "{nick}"; }};
   "irc/core" = {{
     cmd_queue_speed = "1msec"; cmds_max_at_once = "100";
-    lag_check_time = "1s"; lag_max_before_disconnect = "8s";
+    lag_check_time = "1s"; lag_max_before_disconnect = "40s";
   }};
   "fe-common/core" = {{
     autolog = "yes"; autolog_path = "{folder}/$0.log"; term_charset = "utf-8";
@@ -60,7 +60,7 @@ class Program:
         """End it for certain."""
         raise NotImplementedError
 
-    def sees(self, *texts: str) -> None:
+    def sees(self, *texts: str, seconds: float = PATIENCE) -> None:
         """Wait until its user has seen a line with all these texts."""
 
         def seen() -> bool:
@@ -68,7 +68,7 @@ class Program:
             return any(all(text in line for text in texts) for line in lines)
 
         try:
-            until(seen, "it is shown", PATIENCE)
+            until(seen, "it is shown", seconds)
         except AssertionError:
             raise AssertionError(
                 f"{type(self).__name__} never saw {texts}:\n{self.shown()}"
@@ -168,9 +168,9 @@ class Irssi(Program):
         """Give its logs."""
         return "\n".join(file.read_text() for file in self.folder.glob("*.log"))
 
-    def wait(self) -> None:
+    def wait(self, seconds: float = PATIENCE) -> None:
         """Wait until it is in."""
-        until(lambda: "MOTD" in self.screen(), "irssi is in", PATIENCE)
+        until(lambda: "MOTD" in self.screen(), "irssi is in", seconds)
 
     def screen(self) -> str:
         """Give what stands on the screen."""
@@ -210,8 +210,11 @@ class WeeChat(Program):
         version = subprocess.run(
             [weechat, "--version"], stdout=subprocess.PIPE, text=True, timeout=PATIENCE
         ).stdout
-        word = "tls" if int(version.split(".")[0]) >= 4 else "ssl"
+        word, floods = "ssl", ["anti_flood_prio_high", "anti_flood_prio_low"]
+        if int(version.split(".")[0]) >= 4:
+            word, floods = "tls", ["anti_flood"]
         commands = (
+            *(f"/set irc.server_default.{flood} 0" for flood in floods),
             f"/server add t 127.0.0.1/{port} -{word if tls else f'no{word}'}"
             f" -nicks={nick}",
             f"/set irc.server.t.{word}_verify off",

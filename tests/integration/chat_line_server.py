@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable
 
 #: Seconds that a test waits for something at most.
-PATIENCE = 20.0
+PATIENCE = 60.0
 
 
 class Peer:

@@ -198,6 +198,11 @@ class Newcomers:
             else:
                 self.served += 1
 
+    def wait(self, number: int) -> None:
+        """Wait until so many more were served."""
+        enough = self.served + number
+        until(lambda: self.served >= enough, f"{number} more are served")
+
     def stop(self) -> None:
         """End, and wait for the last ones."""
         self._ending.set()

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import base64
+from collections.abc import Callable
+from functools import partial
 from hashlib import sha256
 from pathlib import Path
+from typing import TypeVar
 
 import dns.message
 import dns.query
@@ -95,6 +98,24 @@ stub-zone:
 """
 
 
+Started = TypeVar("Started")
+
+
+def on_free_ports(number: int, start: Callable[..., Started]) -> Started:
+    """
+    Start something on so many ports that are free.
+
+    @param start: given the ports; somebody else may have taken one meanwhile, and then
+        it fails, and is called again with others.
+    """
+    for _ in range(2):
+        try:
+            return start(*free_ports(number))
+        except AssertionError:
+            continue
+    return start(*free_ports(number))
+
+
 def write_zone(path: Path) -> None:
     """Write the zone C{zone.test}."""
     text = " ".join(f'"{"x" * 200}"' for _ in range(12))
@@ -139,17 +160,13 @@ class DNSPeer:
         pem = authority.issue(HOST, f"{program}.pem")
         self.pin = pin_of(pem)
         write_zone(folder / "zone.test.zone")
-        try:
-            self._start(program, folder, pem, upstream, PATIENCE / 2)
-        except AssertionError:
-            # Somebody else may have taken one of its ports meanwhile.
-            self._start(program, folder, pem, upstream, PATIENCE)
+        on_free_ports(3, partial(self._start, program, folder, pem, upstream))
 
     def _start(
-        self, program: str, folder: Path, pem: Path, upstream: int, patience: float
+        self, program: str, folder: Path, pem: Path, upstream: int, *ports: int
     ) -> None:
-        """Start it on ports that are free now."""
-        self.plain, self.tls, self.https = free_ports(3)
+        """Start it on these ports."""
+        self.plain, self.tls, self.https = ports
         template = {"named": _NAMED, "nsd": _NSD, "unbound": _UNBOUND}[program]
         conf = folder / f"{program}.conf"
         conf.write_text(
@@ -164,15 +181,13 @@ class DNSPeer:
             )
         )
         foreground = {"named": "-f", "nsd": "-d", "unbound": "-d"}[program]
-        ports = [self.plain, self.tls]
         if program == "nsd":
             self.https = 0
-        else:
-            ports.append(self.https)
+            ports = ports[:2]
         self._peer = Peer(folder, [program, foreground, "-c", str(conf)], ports)
         try:
             # They listen before they have read the zone.
-            until(self._answers, f"{program} answers", patience)
+            until(self._answers, f"{program} answers", PATIENCE)
         except AssertionError:
             self.close()
             raise

@@ -10,11 +10,12 @@ from __future__ import annotations
 import re
 import signal
 import subprocess
+from functools import partial
 from pathlib import Path
 
 from netsvc.dns.servers import Server, parse_server
 from tests.integration.balance_peers import Peer, free_ports
-from tests.integration.dns_peers import write_zone
+from tests.integration.dns_peers import on_free_ports, write_zone
 from tests.integration.echo_process import COMMANDS, PATIENCE, cpu_seconds, tool, until
 
 _LISTENS = re.compile(r"netsvc-dns listens on ", re.MULTILINE)
@@ -96,6 +97,11 @@ class DNSProcess:
         return self
 
     @property
+    def found_port_in_use(self) -> bool:
+        """Whether it has ended because somebody else had taken one of its ports."""
+        return self._process.poll() is not None and "already in use" in self.log()
+
+    @property
     def server(self) -> Server:
         """It, as a client of ours knows it."""
         return parse_server(f"127.0.0.1:{self.port}")
@@ -148,7 +154,6 @@ class SignedZone:
         """Sign the zone and start it."""
         folder = folder / "signed"
         folder.mkdir()
-        (self.port,) = free_ports(1)
         zone = folder / "zone"
         write_zone(zone)
 
@@ -173,9 +178,14 @@ class SignedZone:
         )
         self.anchor = folder / "anchor"
         self.anchor.write_text(run("dnssec-dsfromkey", "-2", f"{key}.key"))
+        self._peer = on_free_ports(1, partial(self._serve, folder, signed))
+
+    def _serve(self, folder: Path, zone: Path, port: int) -> Peer:
+        """Start named."""
+        self.port = port
         conf = folder / "named.conf"
-        conf.write_text(_SIGNED.format(folder=folder, port=self.port, zone=signed))
-        self._peer = Peer(folder, ["named", "-f", "-c", str(conf)], [self.port])
+        conf.write_text(_SIGNED.format(folder=folder, port=port, zone=zone))
+        return Peer(folder, ["named", "-f", "-c", str(conf)], [port])
 
     def close(self) -> None:
         """End it."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Iterable, Iterator
+from functools import cached_property
 from typing import Any
 
 import dns.flags
@@ -14,11 +15,13 @@ from twisted.internet import reactor as _reactor
 from twisted.internet.defer import DeferredList
 from twisted.internet.error import CannotListenError
 from twisted.internet.protocol import DatagramProtocol, Protocol, ServerFactory
+from twisted.internet.task import Clock
 from twisted.trial.unittest import TestCase
 
 from netsvc.dns.resolver import Resolver
 from netsvc.dns.resolver_settings import Order, ResolverSettings
 from netsvc.dns.servers import Server, parse_server
+from netsvc.multiplex.reactor import multiplexed
 
 reactor: Any = _reactor
 
@@ -31,6 +34,42 @@ NAME = "x.test"
 
 #: A step of a script that closes the connection.
 CLOSE = b"close"
+
+#: Seconds between the steps of a L{SteadyReactor}'s time, and the most of one step.
+BEAT = 0.005
+STEP = 0.01
+
+
+class SteadyReactor(Clock):
+    """
+    The reactor, with a time that stands still while the process does.
+
+    Between two steps the reactor looks at its sockets. So a deadline means the same
+    however busy the machine is: what is on its way comes before it.
+    """
+
+    def __init__(self) -> None:
+        """Begin."""
+        # Of the real one, as all sockets are: it is found there by whoever asks.
+        multiplexed(reactor)
+        super().__init__()
+        self._last = reactor.seconds()
+        self._beat()
+
+    def __getattr__(self, name: str) -> Any:
+        """All but the time is the reactor's."""
+        return getattr(reactor, name)
+
+    def _beat(self) -> None:
+        """Go on."""
+        self._next = reactor.callLater(BEAT, self._beat)
+        now = reactor.seconds()
+        passed, self._last = now - self._last, now
+        self.advance(min(passed, STEP))
+
+    def stop(self) -> None:
+        """Stand still from now on."""
+        self._next.cancel()
 
 
 class Query:
@@ -123,12 +162,14 @@ class ScriptedServer:
     @ivar connections: how many TCP connections there were.
     """
 
-    def __init__(self, script: Script, tcp: Script | None = None) -> None:
+    def __init__(self, script: Script, tcp: Script | None, clock: Any) -> None:
         """
         Listen.
 
         @param tcp: what to do over TCP, if not the same.
+        @param clock: by which it waits.
         """
+        self._clock = clock
         self.scripts = {"udp": script, "tcp": tcp or script}
         self.udp: list[Query] = []
         self.tcp: list[Query] = []
@@ -173,7 +214,7 @@ class ScriptedServer:
             self._calls.discard(made)
             call(*args)
 
-        made = reactor.callLater(delay, now)
+        made = self._clock.callLater(delay, now)
         self._calls.add(made)
 
     def stop(self) -> Any:
@@ -250,11 +291,18 @@ class _TCP(Protocol):
 class DNSTestCase(TestCase):
     """A test with scripted servers and a resolver that asks them."""
 
-    timeout = 20
+    timeout = 50
+
+    @cached_property
+    def clock(self) -> SteadyReactor:
+        """By what the servers and the resolver go."""
+        clock = SteadyReactor()
+        self.addCleanup(clock.stop)
+        return clock
 
     def serve(self, script: Script, tcp: Script | None = None) -> ScriptedServer:
         """Start a server."""
-        server = ScriptedServer(script, tcp)
+        server = ScriptedServer(script, tcp, self.clock)
         self.addCleanup(server.stop)
         return server
 
@@ -266,7 +314,7 @@ class DNSTestCase(TestCase):
         """
         settings = {"timeout": 1.0, "tries": 2, "total": 2.0, "order": Order.FIXED}
         resolver = Resolver(
-            reactor,
+            self.clock,
             [each if isinstance(each, Server) else each.server for each in servers],
             ResolverSettings(**{**settings, **changes}),
             random.Random(7).randbytes,

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import subprocess
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,9 +12,13 @@ from typing import Any
 import dns.rdatatype
 import dns.zone
 
+from netsvc.dns.dnssec.status import EDE
 from tests.integration.echo_process import PATIENCE, tool
 
 TOP = "judge."
+
+#: How many programs run at once.
+AT_ONCE = 8
 
 _HEAD = """\
 $TTL 300
@@ -66,6 +72,7 @@ class Kind:
     @ivar break_at: a name and type whose signature is broken.
     @ivar broken: the questions that are bogus for that.
     @ivar iterations: of NSEC3, too many for BIND's tools.
+    @ivar reason: why the address of a name is judged as it is.
     """
 
     status: str = "secure"
@@ -78,6 +85,7 @@ class Kind:
     broken: tuple[tuple[str, str], ...] = ()
     algorithm: str = "ECDSAP256SHA256"
     iterations: int = 0
+    reason: tuple[str, EDE] | None = None
 
     def expected(self) -> dict[tuple[str, str], str]:
         """Give the status of each question."""
@@ -92,26 +100,49 @@ def _bogus(**how: Any) -> Kind:
     return Kind("bogus", bare="bogus", **how)
 
 
-KINDS = {
+DENIALS = {
     "nsec": Kind(),
     "nsec3": Kind(options=("-3", "abcd", "-H", "5")),
     "optout": Kind(options=("-3", "-", "-A"), covered="insecure"),
+    "many": Kind(
+        iterations=200,
+        nodata="insecure",
+        covered="insecure",
+        reason=("no", EDE.NSEC3_ITERATIONS),
+    ),
+}
+
+ALGORITHMS = {
     "rsa": Kind(algorithm="RSASHA256"),
     "rsa512": Kind(algorithm="RSASHA512"),
     "p384": Kind(algorithm="ECDSAP384SHA384"),
     "ed25519": Kind(algorithm="ED25519"),
     "ed448": Kind(algorithm="ED448"),
-    "many": Kind(iterations=200, nodata="insecure", covered="insecure"),
+}
+
+UNSIGNED = {
     "plain": Kind("insecure", options=None, delegated="no"),
     "nods": Kind("insecure", delegated="no"),
-    "wrongds": _bogus(delegated="wrong"),
-    "unsigned": _bogus(options=None, delegated="wrong"),
-    "expired": _bogus(options=("-s", "20200101000000", "-e", "20200201000000")),
-    "future": _bogus(options=("-s", "20600101000000", "-e", "20600201000000")),
-    "badkey": _bogus(break_at=("", "DNSKEY")),
+    "wrongds": _bogus(delegated="wrong", reason=("www", EDE.DNSKEY_MISSING)),
+    "unsigned": _bogus(
+        options=None, delegated="wrong", reason=("www", EDE.DNSKEY_MISSING)
+    ),
+}
+
+BROKEN = {
+    "expired": _bogus(
+        options=("-s", "20200101000000", "-e", "20200201000000"),
+        reason=("www", EDE.EXPIRED),
+    ),
+    "future": _bogus(
+        options=("-s", "20600101000000", "-e", "20600201000000"),
+        reason=("www", EDE.NOT_YET_VALID),
+    ),
+    "badkey": _bogus(break_at=("", "DNSKEY"), reason=("www", EDE.BOGUS)),
     "badsig": Kind(
         break_at=("www", "A"),
         broken=(("www", "A"), ("alias", "A"), ("x.turn", "A")),
+        reason=("www", EDE.BOGUS),
     ),
     "baddenial": Kind(
         break_at=("www", "NSEC"),
@@ -121,19 +152,23 @@ KINDS = {
 
 
 class Zones:
-    """The zones, as files in a folder."""
+    """The zones, as files in a folder.
 
-    def __init__(self, folder: Path) -> None:
+    @ivar files: they, by their names.
+    @ivar anchor: a DS record of the one above them.
+    """
+
+    def __init__(self, folder: Path, kinds: Mapping[str, Kind]) -> None:
         """Make and sign them all.
 
+        @param kinds: how they are made, by their labels.
         @raise SkipTest: the tools are not installed.
         """
         self._folder = folder
         self.files: dict[str, Path] = {}
-        delegations = _HEAD
-        for label, kind in KINDS.items():
-            delegations += self._make(label, kind)
-        self.anchor = self._sign(TOP, delegations, Kind())[0]
+        with ThreadPoolExecutor(AT_ONCE) as pool:
+            delegations = list(pool.map(self._make, kinds, kinds.values()))
+        self.anchor = self._sign(TOP, "".join([_HEAD, *delegations]), Kind())[0]
 
     def _make(self, label: str, kind: Kind) -> str:
         """Make a zone and its unsigned child; give its delegation."""

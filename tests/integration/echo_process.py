@@ -44,7 +44,7 @@ UDP = "udp:0:interface=127.0.0.1"
 DEFAULT = ("tcp:7007", "udp:7007")
 
 #: Seconds that a process may take to listen, and to end, on a busy machine.
-PATIENCE = 15.0
+PATIENCE = 60.0
 
 #: Seconds that a client waits for an answer that must not come.
 SILENCE = 0.3

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import sys
 from typing import Any, NamedTuple
@@ -20,7 +21,10 @@ PROGRAM = (
 )
 
 #: No process of these tests lives longer, seconds.
-LIMIT = 15.0
+LIMIT = 45.0
+
+#: How long its lookups may take if a test does not say, seconds.
+TIMEOUT = 30
 
 
 class Ran(NamedTuple):
@@ -35,7 +39,8 @@ class Command(ProcessProtocol):
     """
     The process.
 
-    @ivar done: Fires with a L{Ran}.
+    @ivar done: Fires with a L{Ran} when it has ended and all was read.
+    @ivar has_ended: Whether it has, though perhaps not all was read.
     """
 
     transport: Any
@@ -44,7 +49,8 @@ class Command(ProcessProtocol):
         """Start it."""
         self.pieces: dict[int, bytearray] = {1: bytearray(), 2: bytearray()}
         self.done: Deferred[Ran] = Deferred()
-        self._waiting: list[tuple[bytes, Deferred[None]]] = []
+        self.has_ended = False
+        self._waiting: list[tuple[re.Pattern[bytes], Deferred[None]]] = []
         environment = {**os.environ, "LC_ALL": "C.UTF-8", **how.pop("environment", {})}
         reactor.spawnProcess(
             self,
@@ -61,10 +67,14 @@ class Command(ProcessProtocol):
     def childDataReceived(self, fd: int, data: bytes) -> None:
         """Keep it; a terminal is 0, too."""
         self.pieces[fd or 1] += data
-        for text, waiting in self._waiting[:]:
-            if text in self.pieces[1] + self.pieces[2]:
-                self._waiting.remove((text, waiting))
+        for pattern, waiting in self._waiting[:]:
+            if pattern.search(self.pieces[1] + self.pieces[2]):
+                self._waiting.remove((pattern, waiting))
                 waiting.callback(None)
+
+    def processExited(self, reason: Any) -> None:
+        """Note it."""
+        self.has_ended = True
 
     def processEnded(self, reason: Any) -> None:
         """Tell how."""
@@ -74,13 +84,14 @@ class Command(ProcessProtocol):
         status = value.exitCode if value.exitCode is not None else -value.signal
         self.done.callback(Ran(status, out, err))
 
-    def wait_for(self, text: str) -> Deferred[None]:
-        """Wait until something is written."""
+    def wait_for(self, pattern: str) -> Deferred[None]:
+        """Wait until something is written that matches."""
         waiting: Deferred[None] = Deferred()
-        if text.encode() in self.pieces[1] + self.pieces[2]:
+        compiled = re.compile(pattern.encode())
+        if compiled.search(self.pieces[1] + self.pieces[2]):
             waiting.callback(None)
         else:
-            self._waiting.append((text.encode(), waiting))
+            self._waiting.append((compiled, waiting))
         return waiting
 
     def interrupt(self) -> None:
@@ -91,10 +102,10 @@ class Command(ProcessProtocol):
 class LookupCase(DNSTestCase):
     """A test that runs the command."""
 
-    timeout = 40
-
     def begin(self, *arguments: str, stdin: bytes | None = b"", **how: Any) -> Command:
         """Start the command."""
+        if "--timeout" not in arguments:
+            arguments = ("--timeout", str(TIMEOUT), *arguments)
         command = Command(arguments, stdin, **how)
         self.addCleanup(self._end, command)
         return command

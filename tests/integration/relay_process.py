@@ -23,6 +23,9 @@ from twisted.trial.unittest import SynchronousTestCase
 from tests.integration.echo_process import COMMANDS, PATIENCE, status_of, until
 from tests.integration.streams import ANSWER
 
+#: Seconds after which something is asked again that may have been lost.
+AGAIN = 5.0
+
 #: A listen string for a port that the system chooses.
 UDP = "udp:0:interface=127.0.0.1"
 
@@ -157,6 +160,19 @@ class UdpPeer:
                 return data
         raise AssertionError(f"never heard: {text!r}; but {self.seen}")
 
+    def sync(self) -> None:
+        """Wait until the relay has done all that anybody has sent it so far."""
+
+        def answered() -> bool:
+            self.say(b"/help quit")
+            end = time.monotonic() + AGAIN
+            while data := self.hear(max(end - time.monotonic(), 0)):
+                if b"/quit" in data:
+                    return True
+            return False
+
+        until(answered, "the relay answers", PATIENCE)
+
     def drain(self, seconds: float = 0.1) -> list[bytes]:
         """Take all that is there."""
         found = []
@@ -179,9 +195,18 @@ class RelayCase(SynchronousTestCase):
         plugin: str = "netsvc-relay",
     ) -> RelayProcess:
         """Start a relay and wait until it listens."""
+        return self.begin(*options, listens=listens, plugin=plugin).wait()
+
+    def begin(
+        self,
+        *options: str,
+        listens: Sequence[str] = (UDP,),
+        plugin: str = "netsvc-relay",
+    ) -> RelayProcess:
+        """Start a relay."""
         relay = RelayProcess(self.folder, listens, options, plugin)
         self.addCleanup(self._end, relay)
-        return relay.wait()
+        return relay
 
     def _end(self, relay: RelayProcess) -> None:
         relay.end()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 import subprocess
 import tempfile
@@ -14,6 +15,11 @@ from twisted.trial.unittest import SynchronousTestCase
 from tests.integration.echo_process import COMMANDS, PATIENCE, until
 
 ROOT = Path(__file__).parent.parent.parent
+
+#: Seconds after which something is tried again, and how often. The relay introduces
+#: two people to each other every five seconds at the most.
+AGAIN = 6.0
+TRIES = 5
 
 _TROUBLE = ("Traceback", "Unhandled", "#critical]")
 _STOPPED = re.compile(r"netsvc-relay has stopped: (.*)$", re.MULTILINE)
@@ -67,10 +73,28 @@ class Program:
             missing = [text for text in texts if text not in self.shown]
             raise AssertionError(f"never seen: {missing}\n{self.shown}") from None
 
-    def finish(self) -> int:
-        """Close its input, and give its exit status."""
+    def gets(self, text: str, *lines: str) -> None:
+        """
+        Wait until it has written something, and type lines now and then until it has.
+
+        For what a busy machine may be too slow for at the first try: a direct path
+        has to come about within three seconds.
+        """
+        for _ in range(TRIES):
+            with contextlib.suppress(AssertionError):
+                self.sees(text, seconds=AGAIN)
+                return
+            self.type(*lines)
+        self.sees(text)
+
+    def leave(self) -> None:
+        """Close its input."""
         assert self.process.stdin is not None
         self.process.stdin.close()
+
+    def finish(self) -> int:
+        """Close its input, and give its exit status."""
+        self.leave()
         return self.process.wait(PATIENCE)
 
     def end(self) -> None:

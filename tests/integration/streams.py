@@ -6,8 +6,8 @@ import select
 import socket
 import time
 
-#: Seconds that a client waits for an answer that must come.
-ANSWER = 10.0
+#: Seconds that a client waits for an answer that must come, on a busy machine.
+ANSWER = 30.0
 
 
 def receive(client: socket.socket, size: int) -> bytes:

@@ -26,7 +26,7 @@ DEPLOY = ROOT / "deploy"
 SYSTEMD = Path("/lib/systemd/systemd")
 
 #: Seconds that a command may take inside, and that the machine may take to start.
-PATIENCE = 20.0
+PATIENCE = 60.0
 
 #: What a unit needs around it; everything else of the distribution is left out.
 _TARGETS = (

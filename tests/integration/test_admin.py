@@ -16,6 +16,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.integration.admin_process import (
+    PATIENCE,
     AdminCase,
     AdminProcess,
     read_all,
@@ -65,23 +66,21 @@ class PageTests(AdminCase):
         while b"#hideout" not in answer:
             answer += chat.recv(65536)
         service = "('service', 'netsvc-echo')"
-        found = until(
-            lambda: (
-                (made := self.metrics()).get(
-                    "netsvc_chat_rooms[('service', 'netsvc-chat')]"
-                )
-                and made
-            ),
-            "the room is counted",
-        )
+        pool = "('pool', 'default'), ('service', 'netsvc-balance')"
+        bad = f"netsvc_backend_up[('backend', 'bad'), {pool}]"
+
+        def known() -> dict[str, float] | None:
+            made = self.metrics()
+            rooms = made.get("netsvc_chat_rooms[('service', 'netsvc-chat')]")
+            return made if rooms and made.get(bad) == 0 else None
+
+        found = until(known, "the room is counted, the backend found out")
         self.assertEqual(found[f"netsvc_connections[{service}]"], 1)
         self.assertEqual(
             found[f"netsvc_bytes_total[('direction', 'in'), {service}]"], 5
         )
         self.assertEqual(found["netsvc_ready[]"], 1)
         self.assertIn("netsvc_reactor_lag_seconds_count[]", found)
-        pool = "('pool', 'default'), ('service', 'netsvc-balance')"
-        self.assertEqual(found[f"netsvc_backend_up[('backend', 'bad'), {pool}]"], 0)
         self.assertEqual(found[f"netsvc_backend_up[('backend', 'good'), {pool}]"], 1)
         text = self.curl("/metrics")[1]
         for name in ("secretive", "hideout"):
@@ -110,14 +109,14 @@ class PageTests(AdminCase):
         """Only the owner can open the socket, and it goes with the daemon."""
         path = self.folder / "admin.sock"
         self.assertEqual(stat.S_IMODE(path.stat().st_mode), 0o600)
-        self.assertEqual(self.admin.end(), 0)
+        self.assertEqual(self.admin.end(), 0, self.admin.log())
         self.assertFalse(path.exists())
 
     def test_drain(self) -> None:
         """While it drains it is alive and not ready; a client finishes meanwhile."""
         balanced = self.connect(self.admin.ports["netsvc-balance"][0])
-        behind, _ = self.admin.backend.accept()
-        self.addCleanup(behind.close)
+        balanced.sendall(b"hello")
+        behind = self._behind(b"hello")
         self.admin.process.send_signal(signal.SIGTERM)
         until(lambda: self.curl("/readyz")[0] == 503, "it is not ready")
         self.assertEqual(self.curl("/livez")[0], 200)
@@ -128,7 +127,17 @@ class PageTests(AdminCase):
         behind.close()
         # With it those go that were accepted by the kernel alone.
         self.admin.backend.close()
-        self.assertEqual(self.admin.end(), 0)
+        self.assertEqual(self.admin.end(), 0, self.admin.log())
+
+    def _behind(self, said: bytes) -> socket.socket:
+        """Give the connection on which a backend hears something: no check's."""
+        self.admin.backend.settimeout(PATIENCE)
+        while True:
+            found, _ = self.admin.backend.accept()
+            self.addCleanup(found.close)
+            with contextlib.suppress(ConnectionError):
+                if found.recv(len(said)) == said:
+                    return found
 
     def test_stale_socket(self) -> None:
         """The socket of a daemon that was killed is replaced, a live one is not."""
@@ -170,7 +179,8 @@ class PageTests(AdminCase):
         start = time.monotonic()
         until(lambda: self.curl("/readyz")[0] == 200, "an answer")
         seconds = time.monotonic() - start
-        figure(self, "answer beside 60 slow requests", seconds, "s", most=10)
+        # They themselves are waited for until 10 s after they have come.
+        figure(self, "answer beside 60 slow requests", seconds, "s", most=5)
 
     def test_live_updates(self) -> None:
         """Updates come by themselves, over a connection that does not time out."""
@@ -235,10 +245,14 @@ class DescriptorTests(AdminCase):
             each.setblocking(False)
         self.assertEqual(self.curl("/readyz", unix=False), (200, "ready\n"))
         self.assertEqual(self.curl("/livez"), (200, "ok\n"))
-        body = json.loads(self.curl("/status.json")[1])
-        echo = body["services"][0]
-        refused = echo["counters"]["refused-max-connections"]
-        figure(self, "of 200 refused, with the admin pages alive", refused, least=100)
+
+        def refused() -> int:
+            echo = json.loads(self.curl("/status.json")[1])["services"][0]
+            return int(echo["counters"]["refused-max-connections"])
+
+        until(lambda: refused() >= 100, "half of them are refused")
+        what = "of 200 refused, with the admin pages alive"
+        figure(self, what, refused(), least=100)
         first.sendall(b"y")
         self.assertEqual(first.recv(1), b"y")
 
@@ -272,10 +286,8 @@ class TokenTests(SynchronousTestCase):
         (folder / "netsvc.toml").write_text(
             '[daemon]\nadmin = ["tcp:0"]\n[echo]\nlisten = ["tcp:0"]\n'
         )
-        start = time.monotonic()
         run = case.netsvc("run", "netsvc", "--config", "netsvc.toml")
         self.assertEqual(run.returncode, 1)
         self.assertIn("can be reached by others", run.stderr)
         self.assertNotIn("Traceback", run.stderr)
-        self.assertLess(time.monotonic() - start, 10)
         self.assertEqual(os.listdir(folder), ["netsvc.toml"])

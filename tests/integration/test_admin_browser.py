@@ -94,6 +94,11 @@ class BrowserTests(AdminCase):
         )
         return found
 
+    def complaints(self) -> list[dict[str, Any]]:
+        """Give what the browser complains of, but not of how slow this machine is."""
+        log: list[dict[str, Any]] = self.driver.get_log("browser")
+        return [each for each in log if each["source"] != "intervention"]
+
     def updates(self) -> int:
         """Give how many live updates have come."""
         return int(self.run_script("return document.body.dataset.updates || 0"))
@@ -133,7 +138,7 @@ class BrowserTests(AdminCase):
             ),
             "a chart",
         )
-        self.assertEqual(self.driver.get_log("browser"), [])
+        self.assertEqual(self.complaints(), [])
         self._picture("desk-light")
 
     def test_looks(self) -> None:
@@ -148,7 +153,7 @@ class BrowserTests(AdminCase):
             )
             self.assertLessEqual(wide, inner)
             self._picture(f"{size[0]}-{scheme}")
-        self.assertEqual(self.driver.get_log("browser"), [])
+        self.assertEqual(self.complaints(), [])
 
     def test_without_script(self) -> None:
         """Without JavaScript the same is in the page, and the filter is a form."""
@@ -163,14 +168,14 @@ class BrowserTests(AdminCase):
         field.send_keys("service:echo")
         field.submit()
         until(lambda: "filter=" in self.driver.current_url, "the form is sent")
-        rows = self.driver.find_elements(By.CSS_SELECTOR, "#connections tbody tr")
-        self.assertEqual(len(rows), 1)
+        rows = (By.CSS_SELECTOR, "#connections tbody tr")
+        until(lambda: len(self.driver.find_elements(*rows)) == 1, "the one that fits")
 
     def test_daemon_ends(self) -> None:
         """When the daemon is gone the page says so."""
         self.look()
         until(self.updates, "a live update")
-        self.assertEqual(self.admin.end(), 0)
+        self.assertEqual(self.admin.end(), 0, self.admin.log())
         until(
             lambda: "no connection" in self.driver.find_element(By.ID, "live").text,
             "the page says so",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import time
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -17,6 +18,7 @@ from netsvc.multiplex import multiplexed, pending
 from tests.daemon.admin.test_site import Source
 from tests.daemon.report_samples import ECHO, SNAPSHOT
 from tests.integration.figures import figure
+from tests.integration.streams import ANSWER
 
 #: KiB that may wait for one reader at the most.
 MOST = 256
@@ -43,11 +45,10 @@ class SlowReaderTests(TestCase):
             client.connect(("127.0.0.1", port.getHost().port))
             client.sendall(b"GET /events HTTP/1.1\r\nHost: localhost\r\n\r\n")
             waiting = 0
-            for _ in range(500):
+            deadline = time.monotonic() + ANSWER
+            while not site.counts["slow-reader"] and time.monotonic() < deadline:
                 for channel in live:
                     waiting = max(waiting, pending(channel.transport))
-                if site.counts["slow-reader"]:
-                    break
                 await task.deferLater(reactor, 0.01, lambda: None)
         self.assertEqual(site.counts["slow-reader"], 1)
         what = "waiting for a reader that does not read"

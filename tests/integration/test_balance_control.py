@@ -26,7 +26,7 @@ from tests.balance.control_fakes import POOL, FakeBalancer
 class ControlSocketTests(TestCase):
     """What is asked through the file system arrives."""
 
-    timeout = 30
+    timeout = 120
 
     def setUp(self) -> None:
         # Not mktemp(): the path of a socket has to be short.

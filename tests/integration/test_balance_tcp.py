@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import random
+import select
 import signal
 import socket
 import threading
@@ -11,6 +13,7 @@ import time
 from typing import Any
 
 from tests.integration.balance_process import (
+    PATIENCE,
     RESET,
     BalanceCase,
     BalanceProcess,
@@ -19,9 +22,15 @@ from tests.integration.balance_process import (
     reset,
 )
 from tests.integration.echo_process import EchoProcess, until
-from tests.integration.streams import ANSWER, ended, receive
+from tests.integration.streams import ended, receive
 
 FAST = ("--check-interval", "100ms", "--fall", "2", "--rise", "2")
+
+#: Checks that only a refusal fails: not a machine that is busy for a while.
+PATIENT = (*FAST, "--check-timeout", "1m")
+
+#: Waits that must not be: whoever is made to, is late for a test.
+NO_WAITING = ("--connect-timeout", "5m", "--queue-timeout", "5m")
 
 
 class IntegrityTests(BalanceCase):
@@ -32,7 +41,7 @@ class IntegrityTests(BalanceCase):
         chance = random.Random(seed)
         sizes = [chance.choice((1, 7, 1000, 16384, 65536, 200_000)) for _ in range(60)]
         sent, received = hashlib.sha256(), hashlib.sha256()
-        client = socket.create_connection(("127.0.0.1", balancer.port), ANSWER)
+        client = socket.create_connection(("127.0.0.1", balancer.port), PATIENCE)
 
         def send() -> None:
             for size in sizes:
@@ -48,7 +57,7 @@ class IntegrityTests(BalanceCase):
                 received.update(data)
                 if slow:
                     time.sleep(0.0005)
-            sender.join(ANSWER)
+            sender.join(PATIENCE)
         return sent.digest() == received.digest()
 
     def test_mixed_chunks(self) -> None:
@@ -63,7 +72,7 @@ class IntegrityTests(BalanceCase):
         for thread in threads:
             thread.start()
         for thread in threads:
-            thread.join(30)
+            thread.join(PATIENCE)
         self.assertEqual(results, dict.fromkeys(range(8), True))
 
     def test_bulk(self) -> None:
@@ -78,7 +87,7 @@ class IntegrityTests(BalanceCase):
         digest = hashlib.sha256()
         while piece := client.recv(262144):
             digest.update(piece)
-        sender.join(ANSWER)
+        sender.join(PATIENCE)
         self.assertEqual(digest.digest(), hashlib.sha256(data).digest())
 
     def test_late_answer(self) -> None:
@@ -100,7 +109,7 @@ class IntegrityTests(BalanceCase):
         self.assertEqual(receive(client, 10), b"all")
         client.sendall(b"after")
         client.shutdown(socket.SHUT_WR)
-        until(lambda: got == [b"after"], "the backend has the rest")
+        until(lambda: got == [b"after"], "the backend has the rest", PATIENCE)
 
     def test_unix_client(self) -> None:
         """A client on a UNIX socket is served, with half-close."""
@@ -111,7 +120,7 @@ class IntegrityTests(BalanceCase):
         )
         del balancer
         with socket.socket(socket.AF_UNIX) as client:
-            client.settimeout(ANSWER)
+            client.settimeout(PATIENCE)
             client.connect(str(path))
             client.sendall(b"x" * 300_000)
             client.shutdown(socket.SHUT_WR)
@@ -130,7 +139,7 @@ class IntegrityTests(BalanceCase):
         balancer = self.start("--check", "none", backends=[self.backend(flood)])
         client = self.connect(balancer)
         client.sendall(b"!")
-        until(lambda: sent[0] > 0, "the flood begins")
+        until(lambda: sent[0] > 0, "the flood begins", PATIENCE)
         before = -1
         while before != sent[0]:
             before = sent[0]
@@ -167,23 +176,23 @@ class EndTests(BalanceCase):
         self.assertEqual(client.recv(1), b"y")
         client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
         client.close()
-        until(lambda: seen == ["reset"], "the backend sees the reset")
+        until(lambda: seen == ["reset"], "the backend sees the reset", PATIENCE)
 
     def test_idle_timeout(self) -> None:
         """A session on which nothing moves is closed in order."""
         balancer = self.start("--idle-timeout", "1", backends=[self.backend()])
         client = self.connect(balancer)
-        self.assertTrue(ended(client, 6))
+        self.assertTrue(ended(client, PATIENCE))
         self.assertEqual(balancer.stop()["ended-idle-timeout"], 1)
 
     def test_drain(self) -> None:
         """At SIGTERM a session may finish, and the process ends with status 0."""
-        balancer = self.start(backends=[self.backend()])
+        balancer = self.start("--drain-timeout", "5m", backends=[self.backend()])
         client = self.connect(balancer)
         client.sendall(b"one")
         self.assertEqual(receive(client, 3), b"one")
         balancer.process.send_signal(signal.SIGTERM)
-        until(lambda: "draining" in balancer.log(), "it drains")
+        until(lambda: "draining" in balancer.log(), "it drains", PATIENCE)
         self.assertRaises(
             OSError, socket.create_connection, ("127.0.0.1", balancer.port)
         )
@@ -191,7 +200,7 @@ class EndTests(BalanceCase):
         client.sendall(b"two")
         self.assertEqual(receive(client, 3), b"two")
         client.close()
-        self.assertEqual(balancer.process.wait(ANSWER), 0)
+        self.assertEqual(balancer.process.wait(PATIENCE), 0)
 
     def test_drain_timeout(self) -> None:
         """A session that does not finish is cut after the drain timeout."""
@@ -200,8 +209,8 @@ class EndTests(BalanceCase):
         client.sendall(b"one")
         self.assertEqual(receive(client, 3), b"one")
         balancer.process.send_signal(signal.SIGTERM)
-        self.assertTrue(ended(client, 5))
-        self.assertEqual(balancer.process.wait(ANSWER), 0)
+        self.assertTrue(ended(client, PATIENCE))
+        self.assertEqual(balancer.process.wait(PATIENCE), 0)
         self.assertEqual(balancer.counters()["ended-drain-timeout"], 1)
 
 
@@ -214,16 +223,18 @@ class FailureTests(BalanceCase):
 
     def test_refusing(self) -> None:
         """Clients of a backend that has died get another one, at once."""
-        one, two = self.backend(greet(b"one")), self.backend(greet(b"two"))
-        balancer = self.start("--check-interval", "10s", backends=[one, two])
+        one = self.backend(greet(b"one"), port=self.port())
+        two = self.backend(greet(b"two"))
+        balancer = self.start("--check-interval", "10m", backends=[one, two])
         self.assertEqual(self.names(balancer, 4), {b"one", b"two"})
         one.close()
         self.assertEqual(self.names(balancer, 10), {b"two"})
 
     def test_down_and_up(self) -> None:
         """A backend that dies is found down; when it is back it is used again."""
-        one, two = self.backend(greet(b"one")), self.backend(greet(b"two"))
-        balancer = self.start(*FAST, backends=[one, two])
+        one = self.backend(greet(b"one"), port=self.port())
+        two = self.backend(greet(b"two"))
+        balancer = self.start(*PATIENT, backends=[one, two])
         one.close()
         balancer.until_state(one.name, "down")
         self.assertEqual(self.names(balancer, 4), {b"two"})
@@ -233,14 +244,12 @@ class FailureTests(BalanceCase):
 
     def test_all_down(self) -> None:
         """With all backends down clients are closed promptly, and the port stays."""
-        one = self.backend(greet(b"one"))
-        balancer = self.start(*FAST, backends=[one])
+        one = self.backend(greet(b"one"), port=self.port())
+        balancer = self.start(*PATIENT, *NO_WAITING, backends=[one])
         one.close()
         balancer.until_state(one.name, "down")
         for _ in range(3):
-            began = time.monotonic()
-            self.assertTrue(ended(self.connect(balancer), 2))
-            self.assertLess(time.monotonic() - began, 1.0)
+            self.assertTrue(ended(self.connect(balancer), PATIENCE))
         self.backend(greet(b"back"), port=one.port)
         balancer.until_state(one.name, "up")
         self.assertEqual(self.ask(balancer, b""), b"back")
@@ -252,41 +261,34 @@ class FailureTests(BalanceCase):
         frozen.wait()
         well = self.backend(greet(b"well"))
         balancer = self.start(
-            *FAST,
-            "--check",
-            "send-expect",
-            "--check-send",
-            r"ping\n",
-            "--check-expect",
-            "ping",
+            *FAST, "--check-timeout", "500ms", "--check", "send-expect",
+            "--check-send", r"ping\n", "--check-expect", "ping",
             backends=[f"127.0.0.1:{frozen.port()},name=frozen", well],
-        )
-        sessions = []
+        )  # fmt: skip
+        sessions: dict[bytes, list[Any]] = {b"well": [], b"stay": []}
         for _ in range(4):
             client = self.connect(balancer)
             client.sendall(b"stay")
-            sessions.append(client)
+            sessions[receive(client, 4)].append(client)
+        self.assertEqual([len(some) for some in sessions.values()], [2, 2])
         frozen.signal(signal.SIGSTOP)
         self.addCleanup(frozen.signal, signal.SIGCONT)
         balancer.until_state("frozen", "down")
         self.assertEqual(self.names(balancer, 4), {b"well"})
-        answered = 0
-        for client in sessions:
+        for client in (*sessions[b"stay"], *sessions[b"well"]):
             client.sendall(b"more")
-            client.settimeout(0.3)
-            try:
-                answered += b"wellstaymore".endswith(receive(client, 12)[-4:])
-            except TimeoutError:
-                continue
-        self.assertEqual(answered, 2)
+        for client in sessions[b"well"]:
+            self.assertEqual(receive(client, 8), b"staymore")
+        # The others' are there as well, and are not answered.
+        self.assertEqual(select.select(sessions[b"stay"], [], [], 0)[0], [])
         frozen.signal(signal.SIGCONT)
         balancer.until_state("frozen", "up")
 
     def test_flapping(self) -> None:
         """While a backend comes and goes every client is served by somebody."""
         steady = self.backend(greet(b"steady"))
-        flapping = self.backend(greet(b"flapping"))
-        balancer = self.start(*FAST, backends=[steady, flapping])
+        flapping = self.backend(greet(b"flapping"), port=self.port())
+        balancer = self.start(*PATIENT, backends=[steady, flapping])
         port = flapping.port
         for _ in range(3):
             flapping.close()
@@ -322,31 +324,34 @@ class FailureTests(BalanceCase):
             "--policy",
             "first",
             "--connect-timeout",
-            "200ms",
+            "1s",
             backends=[f"127.0.0.1:{full.getsockname()[1]},name=full", well],
         )
         self.assertEqual(self.ask(balancer, b""), b"well")
-        self.assertEqual(balancer.rows()["full"]["errors"], {"timeout": 1})
+        self.assertEqual(set(balancer.rows()["full"]["errors"]), {"timeout"})
 
     def test_early_resets_eject(self) -> None:
         """A backend that resets its connections is ejected."""
         bad, good = self.backend(reset), self.backend(greet(b"good"))
-        balancer = self.start("--eject-after", "3", backends=[bad, good])
+        balancer = self.start(
+            "--eject-after", "3", "--ejection-time", "10m", backends=[bad, good]
+        )
         for _ in range(8):
             client = self.connect(balancer)
             client.sendall(b"x")
-            ended(client, 0.2)
-        self.assertEqual(balancer.rows()[bad.name]["state"], "ejected")
+            with contextlib.suppress(ConnectionResetError):
+                self.assertEqual(receive(client, 4), b"good")
+        balancer.until_state(bad.name, "ejected")
         self.assertEqual(self.names(balancer, 4), {b"good"})
 
     def test_queue(self) -> None:
         """With all slots taken a client waits, and gets the one that is freed."""
         one = self.backend(greet(b"one"))
-        balancer = self.start(backends=[f"{one.name},max=1"])
+        balancer = self.start(*NO_WAITING, backends=[f"{one.name},max=1"])
         first = self.connect(balancer)
         self.assertEqual(receive(first, 3), b"one")
         second = self.connect(balancer)
-        until(lambda: balancer.ask("status")[0]["waiting"] == 1, "it waits")
+        until(lambda: balancer.ask("status")[0]["waiting"] == 1, "it waits", PATIENCE)
         first.close()
         self.assertEqual(receive(second, 3), b"one")
 
@@ -355,7 +360,7 @@ class FailureTests(BalanceCase):
         one = self.backend(greet(b"one"))
 
         def wait_and_leave(*options: str) -> Any:
-            balancer = self.start(*options, backends=[f"{one.name},max=1"])
+            balancer = self.start(*NO_WAITING, *options, backends=[f"{one.name},max=1"])
             first = self.connect(balancer)
             self.assertEqual(receive(first, 3), b"one")
             second = self.connect(balancer)
@@ -364,17 +369,17 @@ class FailureTests(BalanceCase):
             def waiting() -> int:
                 return int(balancer.ask("status")[0]["waiting"])
 
-            until(lambda: waiting() == 1, "it waits")
+            until(lambda: waiting() == 1, "it waits", PATIENCE)
             return second, waiting
 
         second, waiting = wait_and_leave()
         second.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
         second.close()
-        until(lambda: waiting() == 0, "a reset is noticed", 2)
+        until(lambda: waiting() == 0, "a reset is noticed", PATIENCE)
         # One that only ends may still want an answer, unless it is said that not.
         second, waiting = wait_and_leave("--queue-abort")
         second.close()
-        until(lambda: waiting() == 0, "an end is noticed", 2)
+        until(lambda: waiting() == 0, "an end is noticed", PATIENCE)
 
     def test_queue_timeout(self) -> None:
         """Who waits for too long is closed."""
@@ -384,7 +389,7 @@ class FailureTests(BalanceCase):
         )
         first = self.connect(balancer)
         self.assertEqual(receive(first, 3), b"one")
-        self.assertTrue(ended(self.connect(balancer), 3))
+        self.assertTrue(ended(self.connect(balancer), PATIENCE))
 
     def test_drained_backend(self) -> None:
         """A drained backend keeps its sessions and gets no new one."""
@@ -401,8 +406,9 @@ class FailureTests(BalanceCase):
 
     def test_backup(self) -> None:
         """A backup is used when no other backend is left."""
-        one, spare = self.backend(greet(b"one")), self.backend(greet(b"spare"))
-        balancer = self.start(*FAST, backends=[one, f"{spare.name},backup"])
+        one = self.backend(greet(b"one"), port=self.port())
+        spare = self.backend(greet(b"spare"))
+        balancer = self.start(*PATIENT, backends=[one, f"{spare.name},backup"])
         self.assertEqual(self.names(balancer, 3), {b"one"})
         one.close()
         balancer.until_state(one.name, "down")
@@ -411,5 +417,5 @@ class FailureTests(BalanceCase):
     def test_denied(self) -> None:
         """Who is denied gets nothing."""
         balancer = self.start("--deny", "127.0.0.0/8", backends=[self.backend()])
-        self.assertTrue(ended(self.connect(balancer), 2))
+        self.assertTrue(ended(self.connect(balancer), PATIENCE))
         self.assertEqual(balancer.stop()["refused-denied"], 1)

@@ -64,6 +64,7 @@ class Case(SynchronousTestCase):
         process = subprocess.Popen(
             [*COMMAND, *words],
             env=self.environment(),
+            bufsize=0,
             start_new_session=True,
             stdin=streams.get("stdin", subprocess.PIPE),
             stdout=streams.get("stdout", subprocess.PIPE),
@@ -71,6 +72,26 @@ class Case(SynchronousTestCase):
         )
         self.addCleanup(self.end, process)
         return process
+
+    def prints(self, process: subprocess.Popen[bytes], text: str) -> None:
+        """Wait until it has printed a line with a text."""
+        assert process.stdout is not None
+        deadline = time.monotonic() + PATIENCE
+        seen = [b""]
+        # Unbuffered: whatever was read is in these lines.
+        while text.encode() not in seen[-1]:
+            left = max(deadline - time.monotonic(), 0)
+            self.assertTrue(select.select([process.stdout], [], [], left)[0], seen)
+            seen.append(process.stdout.readline())
+            self.assertTrue(seen[-1], seen)
+
+    def closed_port(self) -> int:
+        """Give a port on which nobody listens while the test runs."""
+        held = socket.socket()
+        self.addCleanup(held.close)
+        held.bind(("127.0.0.1", 0))
+        port: int = held.getsockname()[1]
+        return port
 
     def end(self, process: subprocess.Popen[bytes]) -> None:
         if process.poll() is None:
@@ -135,8 +156,7 @@ class PipeTests(Case):
 
     def test_not_connected(self) -> None:
         """Where nobody listens it is one line and status 1."""
-        with socket.create_server(("127.0.0.1", 0)) as listener:
-            port = listener.getsockname()[1]
+        port = self.closed_port()
         status, out, err = self.chat("hi\n", f"127.0.0.1:{port}")
         self.assertEqual((status, out), (1, ""))
         self.assertEqual(err, f"netsvc chat: 127.0.0.1:{port}: Connection refused\n")
@@ -154,7 +174,6 @@ class PipeTests(Case):
         self.server.wait_for(lambda: self.server.peers)
         assert process.stdin is not None
         process.stdin.write(b"one\n")
-        process.stdin.flush()
         self.server.wait_for(lambda: self.server.lines == ["one"])
         self.server.drop()
         _, err = process.communicate(timeout=PATIENCE)
@@ -167,9 +186,7 @@ class PipeTests(Case):
             self.server.lines.clear()
             process = self.begin(self.server.target)
             self.server.wait_for(lambda: self.server.peers)
-            assert process.stdout is not None
-            while b"#lobby" not in process.stdout.readline():
-                pass
+            self.prints(process, "#lobby")
             process.send_signal(number)
             self.assertEqual(process.wait(PATIENCE), 128 + number)
             self.assertEqual(self.server.lines, ["/quit"])
@@ -178,8 +195,7 @@ class PipeTests(Case):
         """When nobody reads what it prints it ends without a word."""
         process = self.begin(self.server.target)
         assert process.stdout is not None and process.stderr is not None
-        while b"#lobby" not in process.stdout.readline():
-            pass
+        self.prints(process, "#lobby")
         process.stdout.close()
         self.server.tell("", "* more")
         self.assertEqual(process.wait(PATIENCE), 1)
@@ -243,7 +259,7 @@ class TLSTests(Case):
         status, _, err = self.chat("hi\n", self.server.target, "--tls", "--ca", "none")
         self.assertEqual(
             (status, err),
-            (1, "netsvc chat: cannot read none: No such file or directory\n"),
+            (1, "netsvc chat: none: No such file or directory\n"),
         )
 
 
@@ -263,10 +279,10 @@ class TerminalTests(Case):
         size = struct.pack("HHHH", 24, columns, 0, 0)
         fcntl.ioctl(self.slave, termios.TIOCSWINSZ, size)
 
-    def start(self, *words: str) -> subprocess.Popen[bytes]:
+    def start(self, *words: str, target: str = "") -> subprocess.Popen[bytes]:
         self.modes = termios.tcgetattr(self.slave)
         self.process = self.begin(
-            self.server.target,
+            target or self.server.target,
             *words,
             stdin=self.slave,
             stdout=self.slave,
@@ -398,12 +414,9 @@ class TerminalTests(Case):
 
     def test_not_connected(self) -> None:
         """Where nobody listens a terminal gets one line too."""
-        self.server.close()
-        self.start()
-        self.assertEqual(
-            self.wait(1),
-            f"netsvc chat: {self.server.target}: Connection refused\n",
-        )
+        target = f"127.0.0.1:{self.closed_port()}"
+        self.start(target=target)
+        self.assertEqual(self.wait(1), f"netsvc chat: {target}: Connection refused\n")
 
     def test_no_colour(self) -> None:
         """There are colours on a terminal, and none where NO_COLOR is set."""
@@ -463,9 +476,7 @@ class RealServerTests(Case):
         """What one says through a pipe another one reads, and a third one later."""
         target = self.listen()
         reader = self.begin(target, "--room", "서울", "--nick", "minsu")
-        assert reader.stdout is not None and reader.stdin is not None
-        while "* minsu has joined #서울" not in reader.stdout.readline().decode():
-            pass
+        self.prints(reader, "* minsu has joined #서울")
         words = (target, "--room", "서울", "--nick", "jiwoo")
         status, out, err = self.chat("안녕\n/me 웃는다\n//slash\n", *words)
         self.assertEqual((status, err), (0, ""))
@@ -482,9 +493,7 @@ class RealServerTests(Case):
         """A nick that is taken is a failure, and nothing is said."""
         target = self.listen()
         holder = self.begin(target, "--nick", "minsu")
-        assert holder.stdout is not None
-        while b"now known as minsu" not in holder.stdout.readline():
-            pass
+        self.prints(holder, "now known as minsu")
         status, _, err = self.chat("hi\n", target, "--nick", "minsu")
         self.assertEqual(status, 1)
         self.assertEqual(err, "netsvc chat: minsu is taken: choose another nick\n")

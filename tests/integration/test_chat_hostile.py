@@ -72,7 +72,8 @@ class StrangerTests(ChatCase):
                 clients.append(client)
                 client.sendall(self.nonsense(chance, number))
                 if number % 5 == 0:
-                    client.shutdown(socket.SHUT_WR)
+                    with contextlib.suppress(OSError):  # it may be cut by now
+                        client.shutdown(socket.SHUT_WR)
             drained = [each for each in clients if chance.random() < 0.5]
             for client in drained:
                 client.settimeout(0.01)
@@ -114,7 +115,10 @@ class StrangerTests(ChatCase):
         return bytes(spoiled)
 
     def test_empty_lines(self) -> None:
-        """Millions of empty lines, or blank ones, keep nobody else waiting."""
+        """
+        Millions of empty lines, or blank ones, keep nobody else waiting: the server
+        works on little of them before it comes to somebody else's message.
+        """
         server = self.start()
         times = []
         ann = self.line(server, "ann")
@@ -127,14 +131,15 @@ class StrangerTests(ChatCase):
                 for number in range(20):
                     with contextlib.suppress(BlockingIOError):
                         rest = rest[flood.send(rest) :]
-                    began = time.monotonic()
+                    began = server.cpu()
                     ann.send(f"{len(block)} {number}")
                     irc.expect(f":{len(block)} {number}")
-                    times.append(time.monotonic() - began)
+                    times.append(server.cpu() - began)
                 flood.close()
         self.assertEqual(server.trouble(), [])
         slowest = 1000 * sorted(times)[int(0.99 * len(times))]
-        figure(self, "a message meanwhile, 99th percentile", slowest, "ms", most=500)
+        what = "processor until a message meanwhile, 99th percentile"
+        figure(self, what, slowest, "ms", most=500)
 
     def test_slow_registration(self) -> None:
         """Who sends a byte now and then is cut at the deadline for registration."""
@@ -144,6 +149,7 @@ class StrangerTests(ChatCase):
         client.settimeout(0.1)
         data = b""
         while b"ERROR" not in data:
+            # If each byte counted as a sign of life it would never be cut.
             self.assertLess(time.monotonic() - began, ANSWER)
             client.sendall(b"x")
             try:
@@ -151,7 +157,7 @@ class StrangerTests(ChatCase):
             except TimeoutError:
                 continue
         took = time.monotonic() - began
-        figure(self, "cut, with a deadline of 1 s", took, "s", most=1 + 1 + 1)
+        figure(self, "cut, with a deadline of 1 s", took, "s", most=ANSWER)
         self.assertIn(b"Registration timed out", data)
         self.assertTrue(ended(client))
 
@@ -172,7 +178,7 @@ class StrangerTests(ChatCase):
         Who says more than they may is refused, with a line that says why; who sends
         faster than they may is slowed down; others are not.
         """
-        server = self.start("--message-rate", "1/s:5", "--command-rate", "100/s:20")
+        server = self.start("--message-rate", "1/h:5", "--command-rate", "100/s:20")
         ann = self.line(server, "ann")
         ann.send(*(f"말 {number}" for number in range(10)))
         self.assertRegex(ann.expect("! "), "fast|slow|wait")

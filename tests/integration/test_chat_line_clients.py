@@ -12,8 +12,8 @@ from contextlib import closing
 
 from tests.integration.chat_clients import Pipe
 from tests.integration.chat_process import ChatCase, ChatProcess, IrcClient
-from tests.integration.echo_process import tool
-from tests.integration.streams import ANSWER, receive_all
+from tests.integration.echo_process import PATIENCE, tool
+from tests.integration.streams import receive_all
 
 #: What a course on sockets ends with: no line ends, and one recv a message.
 SPEAKER = """
@@ -82,9 +82,9 @@ class ClassroomTests(ChatCase):
         assert listener.stdout
         listener.stdout.readline()
         speaker = self.script(SPEAKER, server)
-        heard, _ = listener.communicate(timeout=ANSWER)
+        heard, _ = listener.communicate(timeout=PATIENCE)
         self.assertIn("<guest2> 안녕하세요 여러분", heard)
-        heard, _ = speaker.communicate(timeout=ANSWER)
+        heard, _ = speaker.communicate(timeout=PATIENCE)
         self.assertIn("<guest1> 반갑습니다", heard)
 
     def test_nc_half_close(self) -> None:
@@ -95,7 +95,7 @@ class ClassroomTests(ChatCase):
             [tool("nc"), "-N", "127.0.0.1", str(server.line_port())],
             input="파이프에서\n/who\n/quit 끝\nnever\n".encode(),
             stdout=subprocess.PIPE,
-            timeout=ANSWER,
+            timeout=PATIENCE,
         )
         self.assertEqual(done.returncode, 0)
         self.assertIn("* in #lobby: @ann, guest2\r\n", done.stdout.decode())

@@ -5,7 +5,6 @@ from __future__ import annotations
 import socket
 import subprocess
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -15,8 +14,9 @@ import dns.message
 import dns.rrset
 from twisted.trial.unittest import SynchronousTestCase
 
+from tests.integration.balance_peers import free_ports
 from tests.integration.daemon_process import DaemonCase, DaemonProcess, echoes
-from tests.integration.echo_process import COMMANDS, PATIENCE
+from tests.integration.echo_process import COMMANDS, PATIENCE, until
 from tests.integration.streams import ANSWER
 
 EVERYTHING: Final = """\
@@ -88,14 +88,6 @@ class NameServer:
         self._socket.close()
 
 
-def free_port() -> int:
-    """Give a TCP port of 127.0.0.1 that nobody uses."""
-    with socket.socket() as skt:
-        skt.bind(("127.0.0.1", 0))
-        port: int = skt.getsockname()[1]
-        return port
-
-
 class EverythingTests(DaemonCase):
     """All services in one process."""
 
@@ -103,10 +95,8 @@ class EverythingTests(DaemonCase):
         """Each service serves, and those that belong together find each other."""
         server = NameServer()
         self.addCleanup(server.stop)
-        text = EVERYTHING.format(echo=free_port(), dns=server.port)
-        began = time.monotonic()
-        daemon = self.start(text, LISTENS)
-        print(f"start to listening, all services: {time.monotonic() - began:.2f} s")
+        (echo,) = free_ports(1)
+        daemon = self.start(EVERYTHING.format(echo=echo, dns=server.port), LISTENS)
         echoes(self.connect(daemon.port("tcp", "echo")))
         self.assertEqual(self.ask(daemon.port("udp", "echo"), b"hello"), b"hello")
         self.resolved(daemon)
@@ -144,18 +134,17 @@ class EverythingTests(DaemonCase):
 
     def balanced(self, daemon: DaemonProcess) -> None:
         """See that the backend by name is found, and served from."""
-        deadline = time.monotonic() + PATIENCE
-        while True:
+        address = ("127.0.0.1", daemon.port("tcp", "balance"))
+
+        def served() -> bool:
             try:
-                with socket.create_connection(
-                    ("127.0.0.1", daemon.port("tcp", "balance")), ANSWER
-                ) as client:
+                with socket.create_connection(address, ANSWER) as client:
                     echoes(client)
-                    return
             except (OSError, AssertionError):
-                if time.monotonic() > deadline:
-                    raise
-            time.sleep(0.05)
+                return False
+            return True
+
+        until(served, "the backend serves", PATIENCE)
 
 
 class MistakeTests(SynchronousTestCase):
@@ -205,7 +194,7 @@ class MistakeTests(SynchronousTestCase):
 
     def test_file(self) -> None:
         """Who starts and who checks tell the same: all mistakes, a line each."""
-        port = free_port()
+        (port,) = free_ports(1)
         text = (
             f"[echo]\nlisten = 'tcp:{port}:interface=127.0.0.1'\nidle-timeout = 1\n"
             "[chat]\nreplay = 'many'\n[dsn]\n"

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from twisted.trial.unittest import SynchronousTestCase
 
+from tests.integration.balance_peers import free_ports
 from tests.integration.echo_process import (
     COMMANDS,
     PATIENCE,
@@ -111,13 +112,6 @@ class SocketActivationTests(SynchronousTestCase):
         self.assertNotIn("Traceback", out.decode())
         self.assertEqual(process.returncode, 0, out.decode())
 
-    def free_port(self, kind: socket.SocketKind) -> int:
-        """Find a port that nobody has."""
-        with socket.socket(socket.AF_INET, kind) as skt:
-            skt.bind(("127.0.0.1", 0))
-            port: int = skt.getsockname()[1]
-            return port
-
     def answer(self, kind: socket.SocketKind, port: int) -> bytes:
         """Ask until the port is there, and give the answer."""
 
@@ -136,7 +130,7 @@ class SocketActivationTests(SynchronousTestCase):
 
     def test_stream(self) -> None:
         """It serves a TCP socket by its name, and the client that was first."""
-        port = self.free_port(socket.SOCK_STREAM)
+        (port,) = free_ports(1)
         listen = "systemd:domain=INET:name=echo"
         self.activate("-l", f"127.0.0.1:{port}", "--fdname=echo", listen=listen)
         for _ in range(2):
@@ -144,7 +138,7 @@ class SocketActivationTests(SynchronousTestCase):
 
     def test_datagram(self) -> None:
         """It serves a UDP socket by its name, and the datagram that was first."""
-        port = self.free_port(socket.SOCK_DGRAM)
+        (port,) = free_ports(1)
         listen = "systemd:domain=INET:name=echo"
         address = f"127.0.0.1:{port}"
         self.activate("-d", "-l", address, "--fdname=echo", listen=listen)

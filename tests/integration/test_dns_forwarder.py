@@ -15,7 +15,9 @@ import dns.flags
 import dns.rcode
 from twisted.internet import threads
 from twisted.internet.defer import gatherResults
+from twisted.internet.task import deferLater
 
+from netsvc.dns import stream
 from netsvc.dns.result import Result
 from netsvc.dns.servers import parse_server
 from tests.integration.balance_certificates import Authority
@@ -30,10 +32,12 @@ from tests.integration.dns_servers import (
     answer,
     error,
     other_question,
+    reactor,
     silent,
     truncated,
 )
 from tests.integration.echo_process import tool
+from tests.integration.streams import ANSWER
 
 #: RFC 8906 section 8: options of dig, what the reply must have, what it must not.
 CHECKS = (
@@ -66,6 +70,9 @@ CHECKS = (
     ("+norec no.such", ("REFUSED", "EDE: 20"), ()),
 )
 
+#: For dig and kdig: how long they wait.
+PATIENT = "+time=25"
+
 #: A query for C{localhost}, as it stands in a URL.
 LOCALHOST = "AAABAAABAAAAAAAACWxvY2FsaG9zdAAAAQAB"
 
@@ -78,10 +85,9 @@ class ForwarderCase(DNSTestCase):
     @ivar authority: Signs certificates.
     """
 
-    timeout = 60
-
     def setUp(self) -> None:
-        """Have a folder."""
+        """Have a folder, and time for handshakes with processes that others delay."""
+        self.patch(stream, "HANDSHAKE", 30.0)
         folder = tempfile.TemporaryDirectory()
         self.addCleanup(folder.cleanup)
         self.folder = Path(folder.name)
@@ -95,8 +101,23 @@ class ForwarderCase(DNSTestCase):
 
     def start(self, *options: str, **how: Any) -> DNSProcess:
         """Start the service and wait until it listens."""
+        return self.started(self.begin(*options, **how), *options, **how)
+
+    def begin(self, *options: str, **how: Any) -> DNSProcess:
+        """Start the service."""
         process = DNSProcess(self.folder, *options, **how)
         self.addCleanup(process.kill)
+        return process
+
+    def started(self, process: DNSProcess, *options: str, **how: Any) -> DNSProcess:
+        """Wait until it listens; start it anew if one of its ports was taken."""
+        for _ in range(2):
+            try:
+                return process.wait()
+            except AssertionError:
+                if not process.found_port_in_use:
+                    raise
+                process = self.begin(*options, **how)
         return process.wait()
 
     def run_tool(self, *words: str) -> str:
@@ -105,13 +126,13 @@ class ForwarderCase(DNSTestCase):
             [tool(words[0]), *words[1:]],
             capture_output=True,
             text=True,
-            timeout=20,
+            timeout=ANSWER,
         )
         return run.stdout + run.stderr
 
     def dig(self, process: DNSProcess, *words: str, port: int = 0) -> str:
         """Ask the service by dig."""
-        where = ("@127.0.0.1", "-p", str(port or process.port), "+time=5", "+tries=1")
+        where = ("@127.0.0.1", "-p", str(port or process.port), PATIENT, "+tries=1")
         return self.run_tool("dig", *where, *words)
 
 
@@ -161,7 +182,7 @@ class ClientTests(ForwarderCase):
                 ):
                     found = self.run_tool(
                         *(program, "@127.0.0.1", "-p", str(port), "+short"),
-                        *(name, "A", *words),
+                        *(PATIENT, name, "A", *words),
                     )
                     self.assertEqual(found.split()[-1:], [expected], (program, words))
 
@@ -171,7 +192,7 @@ class ClientTests(ForwarderCase):
         names.write_text("".join(f"h{n}.zone.test A\n" for n in range(50)))
         found = self.run_tool(
             *("dnsperf", "-m", "doh", "-p", str(self.process.https), "-d", str(names)),
-            *("-n", "4", "-q", "20", "-c", "2", "-l", "10"),
+            *("-n", "4", "-q", "20", "-c", "2", "-t", "25"),
             *("-O", "doh-uri=https://127.0.0.1/dns-query"),
         )
         self.assertIn("Queries completed:    200 (100.00%)", found)
@@ -181,7 +202,8 @@ class ClientTests(ForwarderCase):
         port = str(self.process.https)
         for words in (("+https",), ("+https", "+https-get")):
             found = self.run_tool(
-                *("kdig", "@127.0.0.1", "-p", port, "+short", "h9.zone.test", *words)
+                *("kdig", "@127.0.0.1", "-p", port, "+short", PATIENT),
+                *("h9.zone.test", *words),
             )
             self.assertEqual(found.strip(), "10.0.0.9")
 
@@ -193,7 +215,7 @@ class ClientTests(ForwarderCase):
             f"https://{HOST}:{self.process.https}/dns-query#127.0.0.1",
         ):
             resolver = self.resolve_by(
-                parse_server(text), total=10.0, authorities=self.authority.file
+                parse_server(text), total=40.0, authorities=self.authority.file
             )
             results: list[Result] = await gatherResults(
                 [resolver.query(f"h{number}.zone.test") for number in range(300)]
@@ -237,14 +259,15 @@ class ClientTests(ForwarderCase):
         """kdig sends several queries over one connection and gets all answers."""
         names = [f"h{number}.zone.test" for number in range(20)]
         port = str(self.process.port)
-        words = ("@127.0.0.1", "-p", port, "+tcp", "+keepopen", "+short")
+        words = ("@127.0.0.1", "-p", port, "+tcp", "+keepopen", "+short", PATIENT)
         found = self.run_tool("kdig", *words, *names)
         self.assertEqual(found.split(), [f"10.0.0.{number}" for number in range(20)])
 
     def test_lines(self) -> None:
         """People type names, and get readable answers."""
-        with socket.create_connection(("127.0.0.1", self.process.line), 5) as client:
-            client.settimeout(10)
+        with socket.create_connection(
+            ("127.0.0.1", self.process.line), ANSWER
+        ) as client:
             client.sendall(
                 b"h7.zone.test\r\nMX zone.test\nzone.test mx\n-x 127.0.0.1\n"
                 b"none.zone.test\n..\n"
@@ -269,7 +292,7 @@ class ClientTests(ForwarderCase):
                 client.sendto(data, ("127.0.0.1", self.process.port))
         ports = (self.process.port, self.process.tls, self.process.https)
         for port in (*ports, self.process.line):
-            with socket.create_connection(("127.0.0.1", port), 5) as client:
+            with socket.create_connection(("127.0.0.1", port), ANSWER) as client:
                 client.sendall(noise.randbytes(500))
         found = self.dig(self.process, "h8.zone.test", "+short")
         self.assertEqual(found.strip(), "10.0.0.8")
@@ -286,8 +309,7 @@ class AccessTests(ForwarderCase):
             found = self.dig(process, "localhost", *words)
             self.assertIn("status: REFUSED", found)
             self.assertIn("EDE: 18 (Prohibited)", found)
-        with socket.create_connection(("127.0.0.1", process.line), 5) as client:
-            client.settimeout(10)
+        with socket.create_connection(("127.0.0.1", process.line), ANSWER) as client:
             self.assertIn(b"does not serve", client.recv(1000))
         self.assertEqual(process.stop()["prohibited"], 3)
 
@@ -304,6 +326,7 @@ class AccessTests(ForwarderCase):
     def test_start_errors(self) -> None:
         """What cannot be done is one line and an exit status that is not 0."""
         missing = str(self.folder / "missing")
+        begun = []
         for options, text in (
             (("--upstream", "nonsense://x"), "--upstream"),
             (
@@ -314,8 +337,9 @@ class AccessTests(ForwarderCase):
             (("--allow", "everybody"), "--allow"),
             (("--doh", "udp:1"), "--doh"),
         ):
-            process = DNSProcess(self.folder, *options)
-            self.addCleanup(process.kill)
+            process = self.begin(*options)
+            begun.append((process, text))
+        for process, text in begun:
             self.assertNotEqual(process.status(), 0)
             last = process.log().strip().splitlines()[-1]
             self.assertIn(text, last)
@@ -325,8 +349,7 @@ class AccessTests(ForwarderCase):
         """It does not ask itself."""
         (port,) = free_ports(1)
         options = ("--dns", f"udp:{port}", "--upstream", f"127.0.0.1:{port}")
-        process = DNSProcess(self.folder, *options)
-        self.addCleanup(process.kill)
+        process = self.begin(*options)
         self.assertEqual(process.status(), 1)
         self.assertIn("is this service itself", process.log())
 
@@ -336,7 +359,7 @@ class UpstreamTests(ForwarderCase):
 
     async def ask_all(self, process: DNSProcess, count: int, window: int = 20) -> int:
         """Ask for so many names; give how many answers are right."""
-        resolver = self.resolve_by(process.server, tries=1, timeout=10.0, total=10.0)
+        resolver = self.resolve_by(process.server, tries=1, total=40.0)
         right = 0
         for start in range(0, count, window):
             numbers = range(start, start + window)
@@ -352,18 +375,22 @@ class UpstreamTests(ForwarderCase):
         """named and unbound are asked over UDP, TCP, TLS and HTTPS."""
         named = self.peer()
         unbound = self.peer("unbound", named.plain)
+        trusted = ("--upstream-ca", str(self.authority.file))
         for peer in (named, unbound):
-            for server in (
-                f"127.0.0.1:{peer.plain}",
-                f"tcp://127.0.0.1:{peer.plain}",
-                f"tls://127.0.0.1:{peer.tls}#{HOST}",
-                f"https://{HOST}:{peer.https}/dns-query#127.0.0.1",
-            ):
-                process = self.start(
-                    *("--upstream", server, "--upstream-ca", str(self.authority.file))
+            options = [
+                ("--upstream", server, *trusted)
+                for server in (
+                    f"127.0.0.1:{peer.plain}",
+                    f"tcp://127.0.0.1:{peer.plain}",
+                    f"tls://127.0.0.1:{peer.tls}#{HOST}",
+                    f"https://{HOST}:{peer.https}/dns-query#127.0.0.1",
                 )
-                self.assertEqual(await self.ask_all(process, 40), 40, server)
-                process.stop()
+            ]
+            begun = [self.begin(*each) for each in options]
+            for process, each in zip(begun, options, strict=True):
+                listening = self.started(process, *each)
+                self.assertEqual(await self.ask_all(listening, 40), 40, each)
+                listening.stop()
 
     async def test_dead_and_misbehaving(self) -> None:
         """With one server dead and one misbehaving all names are answered rightly."""
@@ -384,7 +411,7 @@ class UpstreamTests(ForwarderCase):
         dead, bad = self.serve(silent), self.serve(misbehave)
         process = self.start(
             *("--upstream", str(dead.server), "--upstream", str(bad.server)),
-            *("--upstream", f"127.0.0.1:{named.plain}"),
+            *("--upstream", f"127.0.0.1:{named.plain}", "--upstream-timeout", "20s"),
         )
         self.assertEqual(await self.ask_all(process, 500), 500)
         self.assertGreater(len(bad.udp), 0)
@@ -396,11 +423,11 @@ class UpstreamTests(ForwarderCase):
         named = self.peer()
         process = self.start(
             *("--upstream", f"127.0.0.1:{named.plain}", "--max-ttl", "1s"),
-            *("--upstream-timeout", "1s"),
+            *("--upstream-timeout", "20s"),
         )
         self.assertEqual(await self.ask_all(process, 20), 20)
         named.close()
-        await threads.deferToThread(lambda: subprocess.run(["sleep", "1.1"]))
+        await deferLater(reactor, 1.1)
         found = await threads.deferToThread(self.dig, process, "h3.zone.test")
         self.assertIn("EDE: 3 (Stale Answer)", found)
         self.assertIn("10.0.0.3", found)

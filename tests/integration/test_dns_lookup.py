@@ -45,11 +45,6 @@ def servfail(query: Query) -> Iterator[Step]:
     yield error(query, dns.rcode.SERVFAIL)
 
 
-def slow(query: Query) -> Iterator[Step]:
-    """Answer after a while."""
-    yield 0.3, answer(query)
-
-
 class AnswerTests(LookupCase):
     """Questions of the command line."""
 
@@ -121,7 +116,7 @@ class AnswerTests(LookupCase):
 
     async def test_wrong_usage(self) -> None:
         """What is wrong is said in a line, and the status is 1."""
-        for arguments in (
+        wrong = (
             ("a..b",),
             ("a.test", "@"),
             ("a.test", "--nonsense"),
@@ -132,16 +127,16 @@ class AnswerTests(LookupCase):
             ("-f", "/", "@127.0.0.1"),
             ("-f", "-", "@127.0.0.1", "--resume", "/"),
             ("-f", "-", "@127.0.0.1", "--resume", "/nonexistent/file"),
-        ):
+            ("a.test", "@127.0.0.1", "--dnssec", "--anchors", os.devnull),
+        )
+        said = {}
+        for arguments in wrong:
             ran = await self.lookup(*arguments, status=1)
             self.assertRegex(ran.err, r"\A(netsvc lookup: [^\n]+\n)+\Z")
             self.assertEqual(ran.out, "")
-        self.assertRegex(
-            (await self.lookup("-f", "/", "@127.0.0.1", status=1)).err, "lookup: /: "
-        )
-        empty = ("a.test", "@127.0.0.1", "--dnssec", "--anchors", os.devnull)
-        ran = await self.lookup(*empty, status=1)
-        self.assertIn(f"lookup: {os.devnull}: no trust anchor", ran.err)
+            said[arguments] = ran.err
+        self.assertIn("lookup: /: ", said["-f", "/", "@127.0.0.1"])
+        self.assertIn(f"lookup: {os.devnull}: no trust anchor", said[wrong[-1]])
 
     async def test_closed_output(self) -> None:
         """Where standard output is closed there is no traceback, but a line."""
@@ -170,7 +165,7 @@ class AnswerTests(LookupCase):
         )
         self.assertIn("; NSID here", ran.out)
         self.assertIn("; EDE 3 (Stale Answer): old", ran.out)
-        (query,) = server.tcp
+        query = server.tcp[0]
         codes = {int(option.otype) for option in query.message.options}
         self.assertLessEqual({3, 8}, codes)
         self.assertFalse(query.message.flags & dns.flags.RD)
@@ -238,10 +233,15 @@ class ComparisonTests(LookupCase):
 
     async def test_interrupt(self) -> None:
         """Ctrl-C shows what the others have said, and asks nothing more."""
-        server = self.serve(silent)
-        at = self.at(self.serve(good), server)
-        command = self.begin("--compare", "a.test", "b.test", *at)
-        while not server.udp:
+        honest, server = self.serve(good), self.serve(silent)
+        at = self.at(honest, server)
+        command = self.begin("--compare", "a.test", "b.test", "--tries", "20", *at)
+        while not honest.udp:
+            await self.pause()
+        await self.pause()
+        asked = len(server.udp)
+        # When it asks again it has read what the other one has said.
+        while len(server.udp) <= asked:
             await self.pause()
         command.interrupt()
         ran = await command.done
@@ -350,7 +350,7 @@ class TraceTests(LookupCase):
         self.assertRegex(ran.out, r"test  60  NS  ns\.test\.\n; \. refers to test\.: ")
         self.assertIn(f"www.test  {RECORD}", ran.out)
         flags = [query.message.flags & dns.flags.RD for query in server.udp]
-        self.assertEqual(flags, [0, 0])
+        self.assertEqual((flags[:2], any(flags)), ([0, 0], False))
 
     async def test_object(self) -> None:
         """The object has the steps."""

@@ -19,10 +19,30 @@ from tests.integration.dns_servers import (
 from tests.integration.lookup_process import LookupCase
 from tests.integration.test_dns_servers import closed_port
 
+#: Asks once a second for as long as it may take.
+KEEN = ("--tries", "20")
 
-def slow(query: Query) -> Iterator[Step]:
-    """Answer after a while."""
-    yield 0.3, answer(query)
+
+class Gate:
+    """
+    A script that answers a few names, and others when it is opened.
+
+    @ivar is_open: whether it is.
+    """
+
+    def __init__(self, names: int) -> None:
+        """@param names: how many names it answers before."""
+        self.is_open = False
+        self._left = names
+        self._known: set[str] = set()
+
+    def __call__(self, query: Query) -> Iterator[Step]:
+        """Answer, or not; a name that was answered always is."""
+        name = str(query.message.question[0].name).lower()
+        if len(self._known) < self._left:
+            self._known.add(name)
+        if self.is_open or name in self._known:
+            yield answer(query)
 
 
 class BulkTests(LookupCase):
@@ -70,10 +90,11 @@ class BulkTests(LookupCase):
 
     async def test_interrupt_and_resume(self) -> None:
         """Ctrl-C ends it with what is done; the next run goes on from there."""
-        server = self.serve(slow)
+        gate = Gate(3)
+        server = self.serve(gate)
         names = self.names(*(f"n{n}.test" for n in range(12)))
         state = self.mktemp()
-        arguments = ("-f", names, "--window", "4", "--resume", state)
+        arguments = ("-f", names, "--window", "4", "--resume", state, *KEEN)
         command = self.begin(*arguments, *self.at(server))
         await command.wait_for('"line":')
         command.interrupt()
@@ -81,7 +102,8 @@ class BulkTests(LookupCase):
         self.assertEqual(ran.status, 2)
         self.assertRegex(ran.err, r"\Anetsvc lookup: interrupted; \d answered")
         first = {each["line"] for each in self.records(ran.out)}
-        self.assertLess(len(first), 12)
+        self.assertIn(len(first), (1, 2, 3))
+        gate.is_open = True
         ran = await self.lookup(*arguments, *self.at(server))
         second = {each["line"] for each in self.records(ran.out)}
         self.assertEqual(first & second, set())
@@ -95,12 +117,15 @@ class BulkTests(LookupCase):
     async def test_progress(self) -> None:
         """A terminal on standard error gets a bar, and a summary at the end."""
         names = self.names(*(f"n{n}.test" for n in range(8)))
+        gate = Gate(2)
         command = self.begin(
-            *("-f", names, "--window", "2", *self.at(self.serve(slow))),
+            *("-f", names, "--window", "2", *KEEN, *self.at(self.serve(gate))),
             stdin=None,
             usePTY=True,
             environment={"TERM": "xterm"},
         )
+        await command.wait_for("2 answered, 0 failed in")
+        gate.is_open = True
         ran = await command.done
         shown = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", ran.out)
         self.assertIn("2 answered, 0 failed in", shown)
@@ -108,19 +133,32 @@ class BulkTests(LookupCase):
 
     async def test_slow_reader(self) -> None:
         """While nobody reads the answers none is lost, and no lookup times out."""
-        command = self.begin(
-            *("-f", "-", "--timeout", "3", "--window", "20"),
-            *self.at(self.serve(good)),
-            stdin=None,
-        )
-        command.transport.pauseProducing()
-        names = "".join(f"n{n}.test\n" for n in range(4000))
-        command.transport.write(names.encode())
-        command.transport.closeStdin()
-        await self.pause(4.0)
-        command.transport.resumeProducing()
-        ran = await command.done
-        self.assertEqual((ran.status, ran.out.count("NOERROR")), (0, 4000))
+
+        async def attempt(timeout: int) -> tuple[int, int]:
+            """Read later than a lookup would time out; give what has come."""
+            server = self.serve(good)
+            command = self.begin(
+                *("-f", "-", "--timeout", str(timeout), "--window", "20"),
+                *self.at(server),
+                stdin=None,
+            )
+            command.transport.pauseProducing()
+            names = "".join(f"n{n}.test\n" for n in range(4000))
+            command.transport.write(names.encode())
+            command.transport.closeStdin()
+            while len(server.udp) < 2000:
+                await self.pause()
+            await self.pause(1.5 * timeout)
+            command.transport.resumeProducing()
+            ran = await command.done
+            return ran.status, ran.out.count("NOERROR")
+
+        # A busy machine may make one time out.
+        for timeout in (1, 3, 10):
+            found = await attempt(timeout)
+            if found == (0, 4000):
+                break
+        self.assertEqual(found, (0, 4000))
 
     async def test_stopped_while_nobody_reads(self) -> None:
         """Ctrl-C ends it even while nobody reads the answers."""
@@ -132,7 +170,8 @@ class BulkTests(LookupCase):
         while len(server.udp) < 1000:
             await self.pause(0.05)
         command.interrupt()
-        await self.pause(2.0)
+        while not command.has_ended:
+            await self.pause(0.05)
         command.transport.resumeProducing()
         ran = await command.done
         self.assertEqual(ran.status, 2)

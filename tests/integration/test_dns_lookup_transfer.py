@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import dns.edns
@@ -12,7 +13,8 @@ import dns.message
 import dns.rcode
 import dns.rrset
 
-from tests.integration.balance_peers import Peer, free_ports
+from tests.integration.balance_peers import Peer
+from tests.integration.dns_peers import on_free_ports
 from tests.integration.dns_servers import (
     GOOD,
     Query,
@@ -93,12 +95,28 @@ class PeerTests(LookupCase):
         tool("nsd")
         folder = Path(self.mktemp()).absolute()
         folder.mkdir()
-        port, tls_port = free_ports(2)
         certificate, _ = make_certificate(folder)
         records = "".join(f"host{n} A 192.0.2.{n}\n" for n in range(200))
         (folder / "zone").write_text(
             "$ORIGIN x.test.\n$TTL 300\n@ SOA ns admin 1 2 3 4 5\n@ NS ns\n" + records
         )
+        port, tls_port = on_free_ports(2, partial(self.serve_zone, folder, certificate))
+        ca = ("--ca", str(certificate))
+        for at in ((f"@127.0.0.1:{port}",), (f"@tls://127.0.0.1:{tls_port}", *ca)):
+            ran = await self.lookup("x.test", "AXFR", *at)
+            self.assertIn("; 203 records", ran.out)
+            ran = await self.lookup("host7.x.test", "--short", *at)
+            self.assertEqual(ran.out, "192.0.2.7\n")
+        # Not verified is not asked.
+        ran = await self.lookup(
+            "x.test", "AXFR", f"@tls://127.0.0.1:{tls_port}", status=9
+        )
+        self.assertIn("TLS has failed", ran.err)
+
+    def serve_zone(
+        self, folder: Path, certificate: Path, port: int, tls_port: int
+    ) -> tuple[int, int]:
+        """Start NSD; give its ports."""
         (folder / "nsd.conf").write_text(
             f"""
 server:
@@ -125,14 +143,4 @@ zone:
         )
         command = ["nsd", "-d", "-c", str(folder / "nsd.conf")]
         self.addCleanup(Peer(folder, command, [port, tls_port]).close)
-        ca = ("--ca", str(certificate))
-        for at in ((f"@127.0.0.1:{port}",), (f"@tls://127.0.0.1:{tls_port}", *ca)):
-            ran = await self.lookup("x.test", "AXFR", *at)
-            self.assertIn("; 203 records", ran.out)
-            ran = await self.lookup("host7.x.test", "--short", *at)
-            self.assertEqual(ran.out, "192.0.2.7\n")
-        # Not verified is not asked.
-        ran = await self.lookup(
-            "x.test", "AXFR", f"@tls://127.0.0.1:{tls_port}", status=9
-        )
-        self.assertIn("TLS has failed", ran.err)
+        return port, tls_port

@@ -9,7 +9,10 @@ import sys
 import time
 
 from tests.integration.echo_process import TCP, UDP, EchoCase, tool
-from tests.integration.streams import ANSWER, receive, receive_all
+from tests.integration.streams import receive, receive_all
+
+#: Seconds that a program may take.
+PATIENCE = 60.0
 
 TEXT = "안녕하세요, 서버님. Hello, Server.\r\n"
 
@@ -85,19 +88,8 @@ class DatagramToolTests(EchoCase):
 
     def assert_returns(self, *words: str) -> None:
         """A program gets its datagram back, and shows it."""
-        text = TEXT.encode()
-        self.assertEqual(self.run_tool(*words, stdin=text).stdout, text)
-
-    def test_nc(self) -> None:
-        """C{nc -u} gets its datagram back."""
-        self.assert_returns("nc", "-u", "-w", "1", "127.0.0.1", self.port)
-
-    def test_ncat(self) -> None:
-        """C{ncat -u} gets its datagram back."""
         client = subprocess.Popen(
-            [tool("ncat"), "-u", "127.0.0.1", self.port],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
+            [tool(words[0]), *words[1:]], stdin=subprocess.PIPE, stdout=subprocess.PIPE
         )
         self.addCleanup(client.communicate)
         self.addCleanup(client.kill)
@@ -106,21 +98,34 @@ class DatagramToolTests(EchoCase):
         client.stdin.flush()
         self.assertEqual(client.stdout.readline(), TEXT.encode())
 
+    def test_nc(self) -> None:
+        """C{nc -u} gets its datagram back."""
+        self.assert_returns("nc", "-u", "127.0.0.1", self.port)
+
+    def test_ncat(self) -> None:
+        """C{ncat -u} gets its datagram back."""
+        self.assert_returns("ncat", "-u", "127.0.0.1", self.port)
+
     def test_socat(self) -> None:
         """C{socat} gets its datagram back."""
-        self.assert_returns("socat", "-t", "0.5", "-", f"UDP:127.0.0.1:{self.port}")
+        self.assert_returns("socat", "-", f"UDP:127.0.0.1:{self.port}")
 
     def nping(self, *words: str) -> str:
         """Send three datagrams with nping, and give what it says."""
         return self.run_tool(
             *("nping", "--udp", "-c", "3", "--delay", "50ms", "-p", self.port),
             *(*words, "127.0.0.1"),
+            seconds=PATIENCE,
         ).stdout.decode()
 
     def test_nping(self) -> None:
         """C{nping --udp} gets an answer to each of its datagrams."""
         ports = ("-g", "40007") if _raw() else ("--unprivileged",)
-        said = self.nping("--data-length", "1000", *ports)
+        # It waits a second for the last answer, which a busy machine may need.
+        for _ in range(3):
+            said = self.nping("--data-length", "1000", *ports)
+            if "Lost: 0 (0.00%)" in said:
+                break
         self.assertIn("Lost: 0 (0.00%)", said)
 
     def test_nping_as_root(self) -> None:
@@ -132,6 +137,7 @@ class DatagramToolTests(EchoCase):
             self.skipTest("nping sends from port 53 only as root")
         # What else is received is not for it: any ICMP on this machine.
         self.assertNotRegex(self.nping(), r"RCVD .* UDP ")
+        self.assert_datagram(self.datagrams(self.server))
         self.assertEqual(self.server.stop()["unanswered-reflector"], 3)
 
 
@@ -151,7 +157,7 @@ class ScriptTests(EchoCase):
             [sys.executable, "-c", script],
             stdout=subprocess.PIPE,
             text=True,
-            timeout=ANSWER,
+            timeout=PATIENCE,
         )
         self.assertIn(
             done.stdout,
@@ -185,11 +191,14 @@ class ScriptTests(EchoCase):
     def test_one_byte_at_a_time(self) -> None:
         """Bytes that come one by one go back one by one, at once."""
         client = self.connect(self.start(listen=(TCP,)))
-        start = time.monotonic()
+        times = []
         for number in range(100):
+            start = time.monotonic()
             self.assert_echo(client, bytes([number]))
-        # Neither side waits for more (Nagle, delayed acknowledgements: 40 ms each).
-        self.assertLess(time.monotonic() - start, 2)
+            times.append(time.monotonic() - start)
+        # Neither side waits for more (Nagle, delayed acknowledgements: 40 ms each),
+        # also after the first few, which TCP acknowledges at once.
+        self.assertLess(sorted(times[50:])[10], 0.03)
 
 
 class DefaultTests(EchoCase):

@@ -10,8 +10,12 @@ import socket
 import threading
 import time
 
-from tests.integration.echo_process import TCP, UDP, EchoCase
+from tests.integration.attempts import rests
+from tests.integration.echo_process import TCP, UDP, EchoCase, until
 from tests.integration.streams import ANSWER, receive
+
+#: Seconds that what must come may take.
+PATIENCE = 60.0
 
 
 class UrgentTests(EchoCase):
@@ -39,7 +43,7 @@ class UrgentTests(EchoCase):
         client.sendall(after)
         if ends:
             client.shutdown(socket.SHUT_WR)
-        reader.join(ANSWER)
+        reader.join(PATIENCE)
         self.assertFalse(reader.is_alive(), f"{size} bytes came back, and no more")
         self.assertEqual(came.digest(), hashlib.sha256(before + after).digest())
 
@@ -48,9 +52,7 @@ class UrgentTests(EchoCase):
         server = self.start(listen=(TCP,))
         client = self.connect(server)
         self.exchange(client, ends=False)
-        before = server.cpu()
-        time.sleep(1)
-        self.assertLess(server.cpu() - before, 0.2)
+        until(lambda: rests(server.cpu), "it rests", PATIENCE)
         self.assert_echo(client)
 
     def test_then_the_end(self) -> None:
@@ -111,4 +113,4 @@ class SignalTests(EchoCase):
             while server.running:
                 server.signal(signal.SIGTERM)
                 time.sleep(0.002)
-            self.assertEqual(server.status(), 0)
+            self.assertEqual(server.status(PATIENCE), 0)

@@ -9,6 +9,18 @@ import time
 from tests.integration.echo_process import TCP, UDP, EchoCase, need_root, until
 from tests.integration.streams import ended
 
+#: Seconds that what must come may take.
+PATIENCE = 60.0
+
+
+def echoes(client: socket.socket) -> bool:
+    """Tell whether a connection is still served."""
+    try:
+        client.sendall(b"x")
+        return client.recv(1) == b"x"
+    except ConnectionError:
+        return False
+
 
 class ConnectionLimitTests(EchoCase):
     """How many connections there may be, and how fast they may come."""
@@ -25,17 +37,12 @@ class ConnectionLimitTests(EchoCase):
             self.assert_echo(client)
         self.assert_datagram(self.datagrams(server))
         clients.pop().close()
-        until(lambda: self.served(server.port()), "there is room again")
+        until(lambda: self.served(server.port()), "there is room again", PATIENCE)
         self.assertGreaterEqual(server.stop()["refused-max-connections"], 3)
 
     def served(self, port: int) -> bool:
         """Whether a new connection is served; it stays open."""
-        client = self.connect(port)
-        try:
-            client.sendall(b"x")
-            return client.recv(1) == b"x"
-        except OSError:
-            return False
+        return echoes(self.connect(port))
 
     def test_of_one_source(self) -> None:
         """C{--max-connections-per-source} holds for each address on its own."""
@@ -52,14 +59,15 @@ class ConnectionLimitTests(EchoCase):
         C{--connection-rate} lets a burst in, refuses what comes faster, and does
         not touch other addresses.
         """
-        server = self.start("--connection-rate", "2/s:3")
+        server = self.start("--connection-rate", "1/m:3")
         for _ in range(3):
             self.assert_echo(self.connect(server, "127.0.0.2"))
         self.assertTrue(ended(self.connect(server, "127.0.0.2")))
         self.assert_echo(self.connect(server, "127.0.0.3"))
-        time.sleep(0.6)
-        self.assert_echo(self.connect(server, "127.0.0.2"))
         self.assertEqual(server.stop()["refused-connection-rate"], 1)
+        server = self.start("--connection-rate", "2/s:1")
+        self.assert_echo(self.connect(server))
+        until(lambda: self.served(server.port()), "the next one is let in", PATIENCE)
 
     def test_log(self) -> None:
         """A thousand refusals are at most a line a second."""
@@ -71,10 +79,10 @@ class ConnectionLimitTests(EchoCase):
                 pass
         # Whoever comes last is refused when all before it were.
         self.assertEqual(self.connect(server).recv(1), b"")
-        until(lambda: server.lines("refused a connection"), "it says so")
-        took = time.monotonic() - start
-        self.assertLessEqual(len(server.lines("refused a connection")), took + 1)
-        until(lambda: server.descriptors() < 30, "they are closed")
+        until(lambda: server.lines("refused a connection"), "it says so", PATIENCE)
+        lines = len(server.lines("refused a connection"))
+        self.assertLessEqual(lines, time.monotonic() - start + 1)
+        until(lambda: server.descriptors() < 30, "they are closed", PATIENCE)
         self.assertEqual(server.stop()["refused-max-connections"], 1001)
 
 
@@ -84,19 +92,26 @@ class TimeoutTests(EchoCase):
     def test_idle(self) -> None:
         """C{--idle-timeout} ends the silent ones, and not those that talk."""
         server = self.start("--idle-timeout", "1s", listen=(TCP,))
-        silent, busy = self.connect(server), self.connect(server)
-        start = time.monotonic()
-        self.assert_echo(silent)
-        silent.settimeout(0.1)
-        gone = None
-        while (now := time.monotonic() - start) < 10 and (gone is None or now < 2):
-            self.assert_echo(busy)
-            if gone is None and ended(silent, 0.1):
-                gone = now
-            time.sleep(0.05)
-        assert gone is not None
-        self.assertGreater(gone, 0.8)
-        self.assertEqual(server.stop()["ended-idle-timeout"], 1)
+        for _ in range(3):
+            silent, busy = self.connect(server), self.connect(server)
+            start = last = time.monotonic()
+            slowest = 0.0
+            self.assert_echo(silent)
+            gone = False
+            while (well := echoes(busy)) and not gone:
+                now = time.monotonic()
+                self.assertLess(now - start, PATIENCE)
+                slowest, last = max(slowest, now - last), now
+                gone = ended(silent, 0.1)
+            if well:
+                self.assertGreater(time.monotonic() - start, 0.8)
+                break
+            # On a busy machine this one was silent for too long, too.
+            self.assertGreater(max(slowest, time.monotonic() - last), 0.5)
+        else:
+            self.fail("one that talks is ended")
+        busy.close()
+        self.assertGreaterEqual(server.stop()["ended-idle-timeout"], 1)
 
 
 class DatagramLimitTests(EchoCase):
@@ -104,7 +119,7 @@ class DatagramLimitTests(EchoCase):
 
     def test_rate(self) -> None:
         """C{--udp-rate} holds for each source address on its own."""
-        server = self.start("--udp-rate", "1/s:10", listen=(UDP,))
+        server = self.start("--udp-rate", "1/m:10", listen=(UDP,))
         last = []
         for host in ("127.0.0.2", "127.0.0.3"):
             for _ in range(5):
@@ -114,6 +129,7 @@ class DatagramLimitTests(EchoCase):
                 self.assert_datagram(client)
             last.append(client)
         self.assert_silent(*last)
+        self.assert_datagram(self.datagrams(server))
         self.assertEqual(server.stop()["unanswered-rate"], 2)
 
     def test_privileged_ports(self) -> None:
@@ -133,6 +149,7 @@ class DatagramLimitTests(EchoCase):
         """Known reflectors above port 1023 are not answered."""
         server = self.start(listen=(UDP,))
         self.assert_silent(self.datagrams(server, ("127.0.0.10", 11211)))
+        self.assert_datagram(self.datagrams(server))
         self.assertEqual(server.stop()["unanswered-reflector"], 1)
 
     def test_answer_privileged_ports(self) -> None:
@@ -143,4 +160,5 @@ class DatagramLimitTests(EchoCase):
             self.assert_datagram(self.datagrams(server, ("127.0.0.11", port)))
         own = server.port("udp")
         self.assert_silent(self.datagrams(server, ("127.0.0.11", own)))
+        self.assert_datagram(self.datagrams(server))
         self.assertEqual(server.stop()["unanswered-loop"], 1)

@@ -17,6 +17,12 @@ from tests.integration.streams import fill, receive
 #: The size of a large flow.
 LARGE = 20_000_000
 
+#: Seconds that what must come may take.
+PATIENCE = 60.0
+
+#: Seconds in which a stop that does not wait for its drain timeout of 5 min is over.
+AT_ONCE = 30.0
+
 
 class DrainTests(EchoCase):
     """A stop while clients are at work."""
@@ -26,11 +32,12 @@ class DrainTests(EchoCase):
         Ten small exchanges and ten flows of 20 MB that are in flight when C{number}
         comes are completed, nothing new is accepted, and the exit status is 0.
         """
-        server = self.start(listen=(TCP,))
+        server = self.start("--drain-timeout", "5m", listen=(TCP,))
         data = random.Random(number).randbytes(LARGE)
         small = [self.connect(server) for _ in range(10)]
         large = [self.connect(server) for _ in range(10)]
         for client in large:
+            client.settimeout(PATIENCE)
             client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 16)
         go = threading.Event()
         returned: list[int] = []
@@ -55,18 +62,24 @@ class DrainTests(EchoCase):
             thread.start()
         for client in small:
             client.sendall(b"before")
+            self.assertEqual(client.recv(100), b"before")
+        # The second half of each exchange is there when it sees the signal: a second
+        # without it, on a busy machine, and the exchange would be taken for finished.
+        server.signal(signal.SIGSTOP)
         server.signal(number)
         for client in small:
-            self.assertEqual(client.recv(100), b"before")
-            self.assert_echo(client, b"after")
-        until(lambda: server.lines("draining"), "it drains")
+            client.sendall(b"after")
+        server.signal(signal.SIGCONT)
+        for client in small:
+            self.assertEqual(receive(client, 5), b"after")
+        until(lambda: server.lines("draining"), "it drains", PATIENCE)
         self.assert_refused(server)
         go.set()
         for thread in threads:
             thread.join()
         self.assertEqual(returned, [LARGE] * 10)
         figure(self, "completed, of 20", len(returned) + len(small), least=20)
-        self.assertEqual(server.status(5), 0)
+        self.assertEqual(server.status(PATIENCE), 0)
         for client in small:
             self.assertEqual(client.recv(100), b"")
         counted = server.counters()
@@ -116,41 +129,39 @@ class DrainTests(EchoCase):
         server = self.busy("--drain-timeout", "1s")
         start = time.monotonic()
         server.signal(signal.SIGTERM)
-        self.assertEqual(server.status(10), 0)
-        took = time.monotonic() - start
-        self.assertGreaterEqual(took, 0.9)
-        self.assertLessEqual(took, 2.5)
+        self.assertEqual(server.status(PATIENCE), 0)
+        self.assertGreaterEqual(time.monotonic() - start, 0.9)
         self.assertEqual(server.counters()["ended-drain-timeout"], 2)
 
     def test_second_signal(self) -> None:
         """A second signal, of either kind, stops at once, with status 0."""
-        server = self.busy()
+        server = self.busy("--drain-timeout", "5m")
         server.signal(signal.SIGTERM)
-        until(lambda: server.lines("draining"), "it drains")
+        until(lambda: server.lines("draining"), "it drains", PATIENCE)
         self.assertRaises(subprocess.TimeoutExpired, server.status, 0.3)
         start = time.monotonic()
         server.signal(signal.SIGINT)
-        self.assertEqual(server.status(10), 0)
-        self.assertLess(time.monotonic() - start, 1)
+        self.assertEqual(server.status(PATIENCE), 0)
+        self.assertLess(time.monotonic() - start, AT_ONCE)
 
     def test_at_once(self) -> None:
         """With C{--drain-timeout 0} the first signal stops at once."""
         server = self.busy("--drain-timeout", "0")
         start = time.monotonic()
         server.signal(signal.SIGTERM)
-        self.assertEqual(server.status(10), 0)
-        self.assertLess(time.monotonic() - start, 1)
+        self.assertEqual(server.status(PATIENCE), 0)
+        self.assertLess(time.monotonic() - start, AT_ONCE)
 
     def test_idle_connections(self) -> None:
         """Connections on which nothing moves do not hold a stop up."""
-        server = self.start(listen=(TCP,))
+        server = self.start("--drain-timeout", "5m", listen=(TCP,))
         clients = [self.connect(server) for _ in range(50)]
         for client in clients:
             self.assert_echo(client)
         start = time.monotonic()
         server.signal(signal.SIGTERM)
-        self.assertEqual(server.status(10), 0)
-        self.assertLess(time.monotonic() - start, 2.5)
+        self.assertEqual(server.status(PATIENCE), 0)
+        self.assertLess(time.monotonic() - start, AT_ONCE)
         for client in clients:
             self.assertEqual(client.recv(1), b"")
 
@@ -171,7 +182,7 @@ class DrainTests(EchoCase):
         for client in clients:
             self.assertEqual(len(receive(client, len(request))), len(request))
             self.assertEqual(client.recv(1), b"")
-        self.assertEqual(server.status(), 0)
+        self.assertEqual(server.status(PATIENCE), 0)
         counted = server.counters()
         self.assertEqual(counted["bytes"], 400 * len(request))
         self.assertNotIn("ended-drain-timeout", counted)
@@ -181,7 +192,7 @@ class DrainTests(EchoCase):
         for runner in ("twistd", "twist", "netsvc"):
             server = self.start(listen=(TCP,), runner=runner)
             server.signal(signal.SIGTERM)
-            self.assertEqual(server.status(), 0, server.log())
+            self.assertEqual(server.status(PATIENCE), 0, server.log())
 
     def test_socket_file(self) -> None:
         """The file of a UNIX socket is gone after a stop."""

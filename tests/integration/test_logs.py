@@ -44,7 +44,11 @@ class LogsTests(SynchronousTestCase):
             )
         self.addCleanup(self.end, process)
         log = log or self.out
-        until(lambda: log.exists() and "listens on" in log.read_text(), "it listens")
+        until(
+            lambda: log.exists() and "listens on" in log.read_text(),
+            "it listens",
+            PATIENCE,
+        )
         return process
 
     def end(self, process: subprocess.Popen[bytes]) -> None:

@@ -24,11 +24,13 @@ from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
 
+from tests.integration.attempts import best, rests
+
 #: Where the package is, for programs started elsewhere.
 ROOT = Path(__file__).parents[2]
 
 #: Seconds that something which must happen may take.
-PATIENCE = 15.0
+PATIENCE = 60.0
 
 #: Descriptors that the overloaded server may have.
 DESCRIPTORS = 100
@@ -39,7 +41,8 @@ CONNECTIONS = 300
 #: Seconds between two ticks of the server's timer.
 TICK = 0.005
 
-#: Seconds by which a tick may be late on a busy machine.
+#: Seconds of its own processor time by which a tick may be late: those in which the
+#: machine is busy with something else do not count. Without bounds it is all there is.
 LATE = 0.25
 
 #: Connections that send small messages while one sends bulk.
@@ -70,12 +73,13 @@ def serve(flow: bool) -> None:
             """Send it back."""
             self.transport.write(data)
 
-    # How late the timer was at worst, and when it was last called.
-    worst, last = [0.0], [reactor.seconds()]
+    # How late the timer was at worst, and when it was last called, in time of the
+    # processor.
+    worst, last = [0.0], [time.process_time()]
 
     def tick() -> None:
-        now = reactor.seconds()
-        worst[0] = max(worst[0], now - last[0] - TICK)
+        now = time.process_time()
+        worst[0] = max(worst[0], now - last[0])
         last[0] = now
         reactor.callLater(TICK, tick)
 
@@ -189,12 +193,10 @@ class DescriptorTests(ProcessTestCase):
         self.assertTrue(DESCRIPTORS / 2 < len(served) < DESCRIPTORS)
         self.assertEqual(len(served) + len(closed), CONNECTIONS)
 
-        spent = self.processor_time(process)
         for client in served:
             client.sendall(b"still here?")
             self.assertEqual(client.recv(100), b"still here?")
-        time.sleep(1)
-        self.assertLess(self.processor_time(process) - spent, 0.3)
+        self.wait(lambda: rests(lambda: self.processor_time(process), 1))
 
         lines = log.read_text().count("cannot accept connections")
         self.assertTrue(1 <= lines <= time.monotonic() - before + 1)
@@ -224,7 +226,7 @@ class FairnessTests(ProcessTestCase):
     """Tests of what else a process does while the multiplexer is saturated."""
 
     def lateness(self, clock: int) -> float:
-        """Return by how much the timer was late since this was asked last."""
+        """Return by how much the timer was late since this was asked last, at worst."""
         with socket.create_connection(("127.0.0.1", clock), PATIENCE) as client:
             return float(client.recv(100))
 
@@ -246,8 +248,14 @@ class FairnessTests(ProcessTestCase):
             client.send(b"ping")
         piece = bytes(1 << 18)
         moved = messages = 0
-        end = time.monotonic() + seconds
-        while time.monotonic() < end:
+        began = time.monotonic()
+
+        def enough() -> bool:
+            return moved > 1 << 20 and messages > BUSY
+
+        while (now := time.monotonic() - began) < seconds or (
+            not enough() and now < PATIENCE
+        ):
             for number, events in poll.poll(1):
                 if number in by_number:
                     client = by_number[number]
@@ -265,23 +273,18 @@ class FairnessTests(ProcessTestCase):
         return moved, messages
 
     def test_timers(self) -> None:
-        """
-        Bulk and many small messages delay neither a timer nor another service.
-
-        A machine may be busy with something else: one run of three has to do.
-        """
+        """Bulk and many small messages delay neither a timer nor another service."""
         for how in ("flow", "copy"):
             _, log, port, clock = self.server(how)
-            late = []
-            for _ in range(3):
+
+            def late(port: int = port, clock: int = clock) -> float:
                 self.lateness(clock)
                 moved, messages = self.load(port, 0.7)
-                late.append(self.lateness(clock))
                 self.assertGreater(moved, 1 << 20)
                 self.assertGreater(messages, BUSY)
-                if late[-1] < LATE:
-                    break
-            self.assertLess(min(late), LATE, how)
+                return self.lateness(clock)
+
+            self.assertLess(best(late, LATE), LATE, how)
             self.assertNotIn("Traceback", log.read_text())
 
 

@@ -22,7 +22,7 @@ from netsvc.multiplex.stream import ClientConnection, ServerConnection
 from tests.multiplex.fakes import HalfRecorder, MultiplexTestCase, Recorder, receive
 
 #: Seconds that something which must happen may take.
-PATIENCE = 10.0
+PATIENCE = 60.0
 
 
 class TCPTestCase(MultiplexTestCase):
@@ -285,7 +285,7 @@ class EndpointTests(TestCase):
 
     async def test_ipv4(self) -> None:
         """Both ends, with addresses of the old kind."""
-        await self.check("mux:0:interface=127.0.0.1", "mux:127.0.0.1:PORT:timeout=5")
+        await self.check("mux:0:interface=127.0.0.1", "mux:127.0.0.1:PORT:timeout=60")
 
     async def test_ipv6(self) -> None:
         """Both ends, with addresses of the new kind."""

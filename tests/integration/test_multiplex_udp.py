@@ -11,13 +11,14 @@ from twisted.internet.error import CannotListenError, MessageLengthError
 from twisted.internet.protocol import DatagramProtocol
 
 from netsvc.multiplex.datagram import DRAIN
+from tests.integration.balance_peers import free_ports
 from tests.multiplex.fakes import MultiplexTestCase
 
 #: The largest payload of an IPv4 datagram: 65535 less 20 (IP) and 8 (UDP) bytes.
 LARGEST = 65_507
 
 #: Seconds that a datagram may take over loopback.
-PATIENCE = 5.0
+PATIENCE = 60.0
 
 
 class Echo(DatagramProtocol):
@@ -209,9 +210,7 @@ class FailureTests(UDPTestCase):
                 """Count."""
                 self.refusals += 1
 
-        gone = self.client("127.0.0.1", 9)
-        number = gone.getsockname()[1]
-        gone.close()
+        (number,) = free_ports(1)
         protocol = Client()
         port = self.listen(protocol=protocol)
         protocol.transport.connect("127.0.0.1", number)

@@ -66,7 +66,7 @@ class ProcessTests(SynchronousTestCase):
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
-            timeout=30,
+            timeout=60,
         )
         return done.returncode, done.stdout.splitlines(), done.stderr
 
@@ -115,7 +115,7 @@ class ProcessTests(SynchronousTestCase):
                 [sys.executable, "-m", "netsvc", *arguments],
                 cwd=self.folder,
                 capture_output=True,
-                timeout=30,
+                timeout=60,
             )
             self.assertEqual(done.returncode, status)
 

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import json
-import socket
 import time
 from pathlib import Path
 
 from twisted.trial.unittest import SkipTest
 
 from tests.integration import ping_servers
+from tests.integration.balance_peers import free_ports
+from tests.integration.balance_process import hold_port
 from tests.integration.ping_bench import Bench
-from tests.integration.ping_servers import Answers, TCPServer, UDPServer, free_port
+from tests.integration.ping_servers import Answers, TCPServer, UDPServer
 
 
 class UDPTests(Bench):
@@ -32,24 +33,23 @@ class UDPTests(Bench):
     def test_bad_network(self) -> None:
         """Loss, bursts, duplicates, reordering, damage and lateness are all counted."""
 
+        slower = 1
+
         def answers(number: int, data: bytes) -> Answers:
             if number in (3, 4, 9):
                 return []
             if number == 5:
                 return [(0, data), (0, data)]
             if number == 6:
-                return [(0.05, data)]
+                return [(0.1 * slower, data)]
             if number == 7:
                 return [(0, data[:-1] + bytes([data[-1] ^ 1]))]
             if number == 8:
-                return [(0.45, data)]
+                return [(0.9 * slower, data)]
             if number == 10:
                 return [(0, data), (0, b"hello"), (0, b"?" + data[1:])]
             return [(0, data)]
 
-        target = self.serve(UDPServer(answers))
-        run = ("-c", "40", "-i", "20ms", "-W", "300ms", target)
-        *packets, summary = self.records(*run)
         expected = {
             "status": "warning",
             "sent": 40,
@@ -65,7 +65,15 @@ class UDPTests(Bench):
             "in_flight": 0,
             "bursts": {"count": 2, "longest": 2},
         }
-        self.assertEqual({name: summary[name] for name in expected}, expected)
+        # On a busy machine others may be late: it is tried again, with more time.
+        for slower in (1, 2, 5):
+            target = self.serve(UDPServer(answers))
+            times = ("-i", f"{40 * slower}ms", "-W", f"{600 * slower}ms")
+            *packets, summary = self.records("-c", "40", *times, target)
+            found = {name: summary[name] for name in expected}
+            if found == expected:
+                break
+        self.assertEqual(found, expected)
         self.assertEqual(summary["rtt_ms"]["samples"], 36)
         eighth = [record["status"] for record in packets if record.get("seq") == 8]
         self.assertEqual(eighth, ["timeout", "late"])
@@ -73,7 +81,7 @@ class UDPTests(Bench):
     def test_fast(self) -> None:
         """At 100 us every packet is sent, on time in the mean, and matched."""
         target = self.serve(UDPServer())
-        summary = self.summary("-c", "3000", "-i", "100us", target)
+        summary = self.summary("-c", "3000", "-i", "100us", "-W", "10s", target)
         self.assertEqual(summary["sent"], 3000)
         self.assertEqual(summary["timer_error_ms"]["samples"], 3000)
         self.assertEqual((summary["corrupt"], summary["duplicates"]), (0, 0))
@@ -83,8 +91,13 @@ class UDPTests(Bench):
     def test_sweep(self) -> None:
         """Every size from empty to the largest datagram is answered and told apart."""
         target = self.serve(UDPServer())
-        run = self.ping("--json", "-q", "--sweep", "0:65507", "-i", "5ms", target)
-        rows = json.loads(run.stdout)["by_size"]
+        sweep = ("--json", "-q", "--sweep", "0:65507", "-i", "5ms", target)
+        # Two empty ones that are under way at once cannot be told apart: on a busy
+        # machine it is tried again.
+        for _ in range(3):
+            rows = json.loads(self.ping(*sweep).stdout)["by_size"]
+            if all(row["received"] == 10 for row in rows):
+                break
         self.assertEqual((rows[0]["bytes"], rows[-1]["bytes"]), (0, 65_507))
         for row in rows:
             self.assertEqual((row["sent"], row["received"]), (10, 10), row)
@@ -92,7 +105,7 @@ class UDPTests(Bench):
 
     def test_refused(self) -> None:
         """A refusal is seen for each packet, and is unknown, with one clear line."""
-        port = free_port(socket.SOCK_DGRAM)
+        (port,) = free_ports(1)
         run = self.ping("-c", "2", "-i", "20ms", f"127.0.0.1:{port}")
         self.assertEqual(run.returncode, 3)
         where = rf"127\.0\.0\.1 port {port}/udp"
@@ -191,8 +204,9 @@ class TCPTests(Bench):
 
     def test_refused(self) -> None:
         """A refusal is one clear line, and unknown."""
-        port = free_port(socket.SOCK_STREAM)
-        run = self.ping("--tcp", f"127.0.0.1:{port}")
+        with hold_port() as held:
+            port = held.getsockname()[1]
+            run = self.ping("--tcp", f"127.0.0.1:{port}")
         self.assertEqual((run.returncode, run.stdout), (3, ""))
         expected = f"netsvc ping: 127.0.0.1 port {port}/tcp: connection refused\n"
         self.assertEqual(run.stderr, expected)

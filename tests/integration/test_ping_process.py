@@ -9,7 +9,6 @@ import re
 import select
 import shutil
 import signal
-import socket
 import struct
 import subprocess
 import sys
@@ -18,8 +17,10 @@ import time
 
 from twisted.trial.unittest import SkipTest
 
+from tests.integration.balance_peers import free_ports
+from tests.integration.echo_process import until
 from tests.integration.ping_bench import COMMAND, LIMIT, Bench
-from tests.integration.ping_servers import UDPServer, free_port
+from tests.integration.ping_servers import Answers, UDPServer
 
 #: The command, with standard input as its controlling terminal.
 ON_TERMINAL = [
@@ -38,7 +39,7 @@ class ProcessTests(Bench):
         """SIGINT and SIGTERM end the run with the summary and its status."""
         target = self.serve(UDPServer())
         for number in (signal.SIGINT, signal.SIGTERM):
-            process = self.begin("-i", "50ms", target)
+            process = self.begin("-i", "50ms", "-W", "5m", target)
             assert process.stdout is not None
             self.assertIn("seq=1 ", process.stdout.readline())
             process.send_signal(number)
@@ -49,7 +50,7 @@ class ProcessTests(Bench):
     def test_interrupt_without_answer(self) -> None:
         """Interrupted before any answer it is critical."""
         target = self.serve(UDPServer(lambda number, data: []))
-        process = self.begin(target)
+        process = self.begin("-i", "5m", "-W", "5m", target)
         process.send_signal(signal.SIGINT)
         out, _ = process.communicate(timeout=LIMIT)
         self.assertEqual(process.returncode, 2)
@@ -57,13 +58,20 @@ class ProcessTests(Bench):
 
     def test_suspended(self) -> None:
         """After a pause missed sendings are counted, and the run goes on."""
-        target = self.serve(UDPServer())
-        process = self.begin("-q", "-i", "10ms", target)
-        time.sleep(0.2)
+        seen: list[int] = []
+
+        def answers(number: int, data: bytes) -> Answers:
+            seen.append(number)
+            return [(0, data)]
+
+        target = self.serve(UDPServer(answers))
+        process = self.begin("-q", "-i", "10ms", "-W", "5m", target)
+        until(lambda: len(seen) > 3, "it runs", LIMIT)
         process.send_signal(signal.SIGSTOP)
         time.sleep(1.5)
+        before = len(seen)
         process.send_signal(signal.SIGCONT)
-        time.sleep(0.2)
+        until(lambda: len(seen) > before + 3, "it goes on", LIMIT)
         process.send_signal(signal.SIGINT)
         out, _ = process.communicate(timeout=LIMIT)
         self.assertEqual(process.returncode, 0)
@@ -125,7 +133,7 @@ class TerminalTests(Bench):
     def test_live(self) -> None:
         """Lines scroll above the state of things; Ctrl-C leaves the summary."""
         target = self.serve(UDPServer())
-        process = self.start("-i", "100ms", target)
+        process = self.start("-i", "100ms", "-W", "5m", target)
         self.read_until("seq=2 ")
         self.read_until(" lost (0 %)  ")
         os.write(self.master, b"\x03")
@@ -154,35 +162,39 @@ class PeerTests(Bench):
 
     def retry(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """Probe until the peer has started."""
-        for _ in range(50):
-            run = self.ping(*arguments)
-            if run.returncode != 3:
-                return run
+        deadline = time.monotonic() + LIMIT
+        while (run := self.ping(*arguments)).returncode == 3:
+            if time.monotonic() > deadline:
+                break
             time.sleep(0.1)
         return run
 
     def test_socat_tcp(self) -> None:
         """socat echoes over TCP."""
-        port = free_port(socket.SOCK_STREAM)
+        (port,) = free_ports(1)
         listen = f"TCP4-LISTEN:{port},bind=127.0.0.1,fork,reuseaddr"
         self.peer("socat", listen, "EXEC:cat")
-        run = self.retry("--tcp", "-c", "5", "-i", "10ms", f"127.0.0.1:{port}")
+        run = self.retry(
+            "--tcp", "-c", "5", "-i", "10ms", "-W", "30s", f"127.0.0.1:{port}"
+        )
         self.assertEqual(run.returncode, 0, run)
         self.assertIn("5 sent, 5 received, 0 lost", run.stdout)
 
     def test_socat_udp(self) -> None:
         """socat echoes over UDP."""
-        port = free_port(socket.SOCK_DGRAM)
+        (port,) = free_ports(1)
         listen = f"UDP4-RECVFROM:{port},bind=127.0.0.1,fork"
         self.peer("socat", listen, "EXEC:cat")
-        run = self.retry("-c", "3", "-i", "100ms", "-W", "5s", f"127.0.0.1:{port}")
+        run = self.retry("-c", "3", "-i", "100ms", "-W", "30s", f"127.0.0.1:{port}")
         self.assertEqual(run.returncode, 0, run)
         self.assertIn("3 sent, 3 received, 0 lost", run.stdout)
 
     def test_ncat_tcp(self) -> None:
         """ncat echoes over TCP."""
-        port = free_port(socket.SOCK_STREAM)
+        (port,) = free_ports(1)
         self.peer("ncat", "-l", "-k", "-e", "/bin/cat", "127.0.0.1", str(port))
-        run = self.retry("--tcp", "-c", "5", "-i", "10ms", f"127.0.0.1:{port}")
+        run = self.retry(
+            "--tcp", "-c", "5", "-i", "10ms", "-W", "30s", f"127.0.0.1:{port}"
+        )
         self.assertEqual(run.returncode, 0, run)
         self.assertIn("5 sent, 5 received, 0 lost", run.stdout)

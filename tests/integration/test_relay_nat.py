@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 from tests.integration.echo_process import PATIENCE, until
 from tests.integration.nat_lab import CONE, KINDS, NONE, SERVER, SYMMETRIC, Lab, Space
-from tests.integration.relay_programs import Program, ProgramCase
+from tests.integration.relay_programs import AGAIN, Program, ProgramCase
 
 #: The relay's ports in the lab.
 PORT, SECOND = 7075, 7076
@@ -17,6 +17,9 @@ PORT, SECOND = 7075, 7076
 #: Pairings that find no direct path: one NAT gives another port to each destination,
 #: the other lets in only what comes from the port that was sent to.
 NO_PATH = {(CONE, SYMMETRIC), (SYMMETRIC, CONE), (SYMMETRIC, SYMMETRIC)}
+
+#: How often a NAT is given the time to forget.
+TRIES = 3
 
 #: Messages of each kind, each way, in each pairing.
 MESSAGES = 6
@@ -66,37 +69,61 @@ class PairingTests(NatCase):
         for nick, program in clients.items():
             program.sees(f"{nick}\tentered True")
         self._talk(clients, "early")
+        self._ask_until_hopeless(clients)
         for nick, program in clients.items():
-            pair = (nick.split("-")[1], nick.split("-")[2])
             program.type(f"{nick}\t/path {_other(nick)}")
-            if pair in NO_PATH:
-                failed = f"{nick}\t* path to {_other(nick)}: relay: no answer to"
-                self._ask_until(program, nick, failed)
-            else:
-                program.sees(f"{nick}\t* direct path to {_other(nick)}: {SERVER[:-1]}")
-        self._talk(clients, "late")
+            if _is_direct(nick):
+                # Asked again if need be: a busy machine may miss all of the punches.
+                path = f"{nick}\t* direct path to {_other(nick)}: {SERVER[:-1]}"
+                program.gets(path, f"{nick}\t/direct {_other(nick)}")
+        self._talk_directly(clients)
         for nick, program in clients.items():
-            direct = (nick.split("-")[1], nick.split("-")[2]) not in NO_PATH
-            mark = "(direct) " if direct else ""
-            program.sees(f"{nick}\t{mark}-{_other(nick)}- late {MESSAGES - 1}")
             if nick.split("-")[1 if nick[0] == "a" else 2] == SYMMETRIC:
                 self.assertIn(f"{nick}\t* path: your NAT is symmetric", program.shown)
         for program in set(clients.values()):
-            program.finish()
+            program.leave()
+        for program in set(clients.values()):
+            self.assertEqual(program.process.wait(PATIENCE), 0)
         counts = self.stop_relay(self.server)
         self.assertEqual(counts["frames-sessions"], 18)
 
-    def _ask_until(self, program: Program, nick: str, text: str) -> None:
-        """Ask for the path until the answer is so."""
+    def _ask_until_hopeless(self, clients: dict[str, Program]) -> None:
+        """Ask for the paths that cannot be until the answers say so."""
 
-        def shown() -> bool:
-            if text in program.shown:
-                return True
-            time.sleep(0.3)
-            program.type(f"{nick}\t/path")
-            return False
+        def still_hoping() -> list[str]:
+            nicks = [
+                nick
+                for nick, program in clients.items()
+                if not _is_direct(nick)
+                and f"{nick}\t* path to {_other(nick)}: relay: no answer to"
+                not in program.shown
+            ]
+            for nick in nicks:
+                clients[nick].type(f"{nick}\t/path {_other(nick)}")
+            time.sleep(0.3 if nicks else 0)
+            return nicks
 
-        until(shown, text, PATIENCE)
+        until(lambda: not still_hoping(), "all attempts are given up", PATIENCE)
+
+    def _talk_directly(self, clients: dict[str, Program]) -> None:
+        """
+        All talk to all they are to talk to, by the way there is.
+
+        A path on which nothing moves for three seconds is given up, and comes back:
+        that may be the machine, so there is more than one try.
+        """
+        wrong: set[str] = set()
+        for word in ("late", "later", "last"):
+            self._talk(clients, word)
+            wrong = {
+                nick
+                for nick, program in clients.items()
+                if _line(nick, f"{word} {MESSAGES - 1}") not in program.shown
+            }
+            if not wrong:
+                return
+            time.sleep(AGAIN)
+        self.fail(f"what came last for {sorted(wrong)} came another way")
 
     def _talk(self, clients: dict[str, Program], word: str) -> None:
         """All talk to all they are to talk to, and hear all that is said."""
@@ -131,6 +158,16 @@ def _other(nick: str) -> str:
     return ("b" if nick[0] == "a" else "a") + nick[1:]
 
 
+def _is_direct(nick: str) -> bool:
+    """Whether there is a direct path between somebody and who they talk to."""
+    return (nick.split("-")[1], nick.split("-")[2]) not in NO_PATH
+
+
+def _line(nick: str, text: str) -> str:
+    """Give how somebody is shown what the other one says, by the way it has to go."""
+    return f"{nick}\t{'(direct) ' * _is_direct(nick)}-{_other(nick)}- {text}\n"
+
+
 def _reader(program: Program, pattern: str) -> Callable[[], list[str]]:
     """Give what reads all that a program has shown of something."""
     return lambda: re.findall(pattern, program.shown, re.MULTILINE)
@@ -149,8 +186,8 @@ class CommandTests(NatCase):
         bob.sees("netsvc chat: not sent: there is no direct path to alice")
         alice.sees("* direct: bob asks for a direct path: /direct bob agrees")
         alice.type("/direct bob")
+        alice.gets("* direct path to bob: 203.0.113.12:", "/direct bob")
         bob.sees("* direct path to alice: 203.0.113.11:")
-        alice.sees("* direct path to bob: 203.0.113.12:")
         bob.type("/msg alice 안녕")
         alice.sees("(direct) -bob- 안녕")
         alice.type("/msg bob hi", "/path")
@@ -172,20 +209,29 @@ class CommandTests(NatCase):
         """
         inside = self.come(self.lab.side(SYMMETRIC), "--nick", "inside", "--room", "x")
         outside = self.come(self.lab.side(NONE), "--nick", "outside", "--room", "x")
-        self.lab.forget_after(3)
-        inside.sees("has joined #x")
+        inside.sees("inside has joined #x")
         outside.sees("outside has joined #x")
-        time.sleep(3.6)
-        outside.type("lost on the way")
-        time.sleep(0.3)
-        self.assertNotIn("lost on the way", inside.shown)
+        self.lab.forget_after(3)
+        for number in range(TRIES):
+            inside.type(f"silent from now on {number}")
+            outside.sees(f"<inside> silent from now on {number}")
+            time.sleep(3.6)
+            outside.type(f"lost on the way {number}")
+            time.sleep(0.3)
+            if f"lost on the way {number}" not in inside.shown:
+                break
+            # On a busy machine something of inside's may have left only now.
+        else:
+            self.fail("the NAT forgets nothing")
+        # Not again, however long it takes from here.
+        self.lab.forget_after(120)
         inside.type("here")
-        inside.sees("<outside> lost on the way")
+        inside.sees(f"<outside> lost on the way {number}")
         outside.sees("<inside> here")
         for program in (inside, outside):
             self.assertEqual(program.finish(), 0, program.shown)
-        self.assertEqual(inside.shown.count("lost on the way"), 1)
+        self.assertEqual(inside.shown.count("lost on the way"), number + 1)
         self.assertEqual(outside.shown.count("<inside> here"), 1)
         counts = self.stop_relay(self.server)
-        self.assertEqual(counts["frames-moved"], 1)
+        self.assertIn(counts["frames-moved"], range(1, number + 2))
         self.assertEqual(counts["frames-sessions"], 2)

@@ -3,25 +3,32 @@
 from __future__ import annotations
 
 import random
+import select
 import socket
-import threading
 import time
 from pathlib import Path
 
 from twisted.trial.unittest import SkipTest, SynchronousTestCase
 
 from netsvc.multiplex.batch import Batch, available
-from tests.integration.echo_process import need_root
+from tests.integration.echo_process import need_root, until
 from tests.integration.figures import figure
 from tests.integration.relay_process import RelayCase, RelayProcess, UdpPeer
+from tests.integration.streams import ANSWER
 
 #: Datagrams of the flood.
 FLOOD = 100_000
 
+#: Seconds to wait for what must not come.
+SILENCE = 0.3
 
-def let_read(port: int, seconds: float = 1.0) -> None:
-    """Wait until a process has read what its UDP port was sent, for so long."""
-    end = time.monotonic() + seconds
+#: What everybody is answered, by a cookie.
+ASK = b"/cookie".ljust(27)
+
+
+def let_read(port: int) -> None:
+    """Wait until a process has read what its UDP port was sent."""
+    end = time.monotonic() + ANSWER
     address = f"0100007F:{port:04X}"
     while time.monotonic() < end:
         lines = Path("/proc/net/udp").read_text().splitlines()
@@ -55,7 +62,6 @@ class SpoofTests(RelayCase):
         victim = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self.addCleanup(victim.close)
         victim.bind(("127.0.7.7", 0))
-        victim.setblocking(False)
         raw = socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_RAW)
         self.addCleanup(raw.close)
         ann = self.peer(relay)
@@ -76,12 +82,9 @@ class SpoofTests(RelayCase):
             sent += len(data)
             ann.say(b"something that everybody in the room is told, number %d" % number)
             time.sleep(0.005)
-        time.sleep(0.2)
-        while True:
-            try:
-                heard.append(victim.recv(65536))
-            except BlockingIOError:
-                break
+        ann.sync()
+        while select.select([victim], [], [], SILENCE)[0]:
+            heard.append(victim.recv(65536))
         return sent, sum(map(len, heard)), heard
 
     def test_credit(self) -> None:
@@ -104,36 +107,30 @@ class SpoofTests(RelayCase):
     def test_loop(self) -> None:
         """One forged datagram from an echo service gets one answer, and no more."""
         need_root("forging a source address")
-        for admission in ("credit", "cookie", "open"):
-            relay = self.start("--admission", admission)
+        relays = {
+            admission: self.begin("--admission", admission)
+            for admission in ("credit", "cookie", "open")
+        }
+        for admission, relay in relays.items():
+            relay.wait()
             echo = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
             self.addCleanup(echo.close)
             echo.bind(("127.0.0.1", 0))
-            echo.settimeout(0.1)
-            answers: list[bytes] = []
-
-            def serve(
-                echo: socket.socket = echo, answers: list[bytes] = answers
-            ) -> None:
-                end = time.monotonic() + 0.6
-                while time.monotonic() < end:
-                    try:
-                        data, where = echo.recvfrom(65536)
-                    except TimeoutError:
-                        continue
-                    answers.append(data)
-                    echo.sendto(data, where)
-
-            thread = threading.Thread(target=serve)
-            thread.start()
             with socket.socket(
                 socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_RAW
             ) as raw:
                 to = ("127.0.0.1", relay.port)
                 raw.sendto(forged(echo.getsockname(), to, b"forged"), (to[0], 0))
-            thread.join()
+            answers = 0
+            while select.select([echo], [], [], SILENCE if answers else ANSWER)[0]:
+                data, where = echo.recvfrom(65536)
+                answers += 1
+                echo.sendto(data, where)
             what = f"answers to a forged datagram ({admission})"
-            figure(self, what, len(answers), least=1, most=1)
+            figure(self, what, answers, least=1, most=1)
+            peer = self.peer(relay)
+            peer.say(ASK)
+            self.assertTrue(peer.hear())  # the relay has read what came before
             counted = relay.stop()
             self.assertEqual(counted["loop"], 1)
 
@@ -184,10 +181,10 @@ class FloodTests(RelayCase):
         self.addCleanup(peer.skt.close)
 
         def heard() -> bool:
-            peer.say(b"/cookie" + b" " * 20)
+            peer.say(ASK)
             return bool(peer.hear(0.5))
 
-        self.assertTrue(any(heard() for _ in range(20)))
+        until(heard, "the relay answers")
         counted = relay.stop()
         self.assertGreater(counted["datagrams"], FLOOD * 3 // 4)
         self.assertGreater(counted["junk"], 0)
@@ -208,7 +205,7 @@ class BatchTests(SynchronousTestCase):
         skt = socket.socket(family, socket.SOCK_DGRAM)
         self.addCleanup(skt.close)
         skt.bind((host, 0))
-        skt.settimeout(2)
+        skt.settimeout(ANSWER)
         return skt
 
     def test_versions(self) -> None:

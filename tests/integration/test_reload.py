@@ -8,7 +8,6 @@ import signal
 import socket
 import subprocess
 import threading
-import time
 from contextlib import closing
 from functools import partial
 
@@ -24,7 +23,7 @@ from tests.integration.daemon_process import (
 )
 from tests.integration.echo_process import COMMANDS, PATIENCE, TCP, UDP, EchoCase, until
 from tests.integration.figures import figure
-from tests.integration.streams import ANSWER
+from tests.integration.streams import ANSWER, fill, receive_all
 
 ECHO = '[echo]\nlisten = ["tcp:0:interface=127.0.0.1"]\n'
 
@@ -35,10 +34,21 @@ irc = ["unix:irc.sock"]
 store = ":memory:"
 """
 
-#: Reloads under load, connections a second, and seconds between two reloads.
+#: Reloads under load, connections a second, and how many come between two reloads.
 RELOADS = 20
 RATE = 200
-PAUSE = 0.2
+BETWEEN = 10
+
+
+#: Runs the command; SIGTERM comes when the reactor has just taken the signals.
+SIGNALLED = """
+import os, signal, sys
+from twisted.internet import reactor
+from netsvc.cli import main
+term = (os.kill, os.getpid(), signal.SIGTERM)
+reactor.addSystemEventTrigger("during", "startup", *term)
+sys.exit(main())
+"""
 
 
 class Listener:
@@ -59,6 +69,10 @@ class Listener:
     def say(self, line: str) -> None:
         """Type a line."""
         self._socket.sendall(f"{line}\n".encode())
+
+    def sees(self, text: bytes) -> None:
+        """Wait until something is shown."""
+        until(lambda: text in self.shown, "they talk")
 
     def close(self) -> None:
         """Go."""
@@ -82,23 +96,24 @@ class LoadTests(DaemonCase):
         people = [Listener(lobby, nick) for nick in ("ann", "bo")]
         for each in people:
             self.addCleanup(each.close)
-        people[0].say("first words")
-        until(lambda: b"first words" in people[1].shown, "they talk")
-        time.sleep(0.2)
+        # What each says comes after all that it has done: nothing else is to come.
+        for speaker, listener in (people, reversed(people)):
+            speaker.say("first words")
+            listener.sees(b"first words")
         quiet = [len(each.shown) for each in people]
         coming = self.newcomers(port, RATE, echoes)
         for _ in range(RELOADS):
             self.assertEqual(daemon.reload(), "reloaded")
             for client in there:
                 echoes(client)
-            time.sleep(PAUSE)
+            coming.wait(BETWEEN)
         coming.stop()
         self.assertEqual([len(each.shown) for each in people], quiet)
         people[1].say("last words")
-        until(lambda: b"last words" in people[0].shown, "they talk on")
+        people[0].sees(b"last words")
         figure(self, "reloads", len(daemon.reloads()), least=RELOADS)
         figure(self, "refused or dropped", len(coming.problems), most=0)
-        figure(self, "new connections served", coming.served, least=RELOADS * 10)
+        figure(self, "new connections served", coming.served, least=RELOADS * BETWEEN)
 
     def test_listeners_come_and_go(self) -> None:
         """
@@ -243,14 +258,14 @@ class ServicesTests(DaemonCase):
         """A new table is a new service; one that goes lets its connections finish."""
         daemon = self.start(ECHO, 1)
         echo = self.connect(daemon.port("tcp:0", "echo"))
-        echoes(echo)
+        sent = fill(echo)  # until all of that is read, it is in use
         self.assertEqual(daemon.reload(ECHO + CHAT), "reloaded")
         chat = self.connect(daemon.wait(3).port("tcp:0", "chat"))
         self.assertTrue(chat.recv(100))
         self.assertEqual(daemon.reload(CHAT), "reloaded")
-        echoes(echo)
+        echo.settimeout(ANSWER)
+        self.assertEqual(len(receive_all(echo)), sent)
         until(lambda: daemon.lines("netsvc-echo has stopped"), "echo has gone")
-        self.assertEqual(echo.recv(10), b"")
         chat.sendall(b"/who\n")
         self.assertTrue(chat.recv(100))
         self.assertEqual(daemon.reload(ECHO), "reloaded")
@@ -326,15 +341,17 @@ class LifeTests(DaemonCase):
 
     def test_while_draining(self) -> None:
         """A daemon that drains is not reloaded, and ends in order."""
-        daemon = self.start(ECHO, 1)
+        text = '[daemon]\nadmin = "off"\ndrain_timeout = "50s"\n' + ECHO
+        daemon = self.start(text, 1)
         client = self.connect(daemon.port("tcp:0"))
-        echoes(client)
+        sent = fill(client)  # until all of that is read, it drains
         daemon.signal(signal.SIGTERM)
         until(lambda: daemon.lines("draining"), "it drains")
-        self.assertIn("not reloaded", daemon.reload(ECHO + 'greeting = "hi"\n'))
+        self.assertIn("not reloaded", daemon.reload(text + 'greeting = "hi"\n'))
         self.assertTrue(daemon.lines("the daemon is stopping"))
-        echoes(client)
-        self.assertEqual(daemon.status(5), 0)
+        client.settimeout(ANSWER)
+        self.assertEqual(len(receive_all(client)), sent)
+        self.assertEqual(daemon.status(), 0)
 
     def test_before_ready(self) -> None:
         """Signals that come while it starts do not end it: they are done after."""
@@ -353,6 +370,20 @@ class LifeTests(DaemonCase):
         daemon.wait(1)
         until(daemon.reloads, "it has reloaded")
         self.assertEqual(daemon.reloads(), ["reloaded"])
+
+    def test_while_starting(self) -> None:
+        """SIGTERM between the reactor's first steps is no other than later ones."""
+        daemon = DaemonProcess(
+            self.folder,
+            ECHO,
+            command=[
+                *("python", "-c", SIGNALLED, "run", "netsvc", "--config"),
+                str(self.folder / "netsvc.toml"),
+            ],
+        )
+        self.addCleanup(self._end, daemon)
+        self.assertEqual(daemon.status(), 0, daemon.log())
+        self.assertTrue(daemon.lines("SIGTERM: draining"), daemon.log())
 
     def test_summary(self) -> None:
         """SIGUSR2 logs a line for each service."""

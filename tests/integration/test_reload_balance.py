@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 
 from tests.integration.balance_certificates import Authority
 from tests.integration.balance_load import Load, letter_backend
 from tests.integration.balance_peers import free_ports
-from tests.integration.balance_process import Backend
+from tests.integration.balance_process import PATIENCE, Backend
 from tests.integration.daemon_process import DaemonCase, shown_name
+from tests.integration.echo_process import until
 from tests.integration.figures import figure
 
 
@@ -42,7 +44,6 @@ class BackendTests(DaemonCase):
         daemon = self.start(self.text(port, a, b, more=more), 1)
         load = Load(port, clients=2, held=4)
         self.addCleanup(load.stop)
-        time.sleep(0.2)
         self.assertEqual({held.letter for held in load.held}, {"a", "b"})
         for round_, (backends, policy) in enumerate(
             (
@@ -55,18 +56,21 @@ class BackendTests(DaemonCase):
         ):
             text = self.text(port, *backends, more=f'{more}policy = "{policy}"\n')
             self.assertEqual(daemon.reload(text), "reloaded")
-            time.sleep(0.3)
             since = time.monotonic()
-            time.sleep(0.3)
+
+            def served(since: float = since) -> Counter[str]:
+                return load.letters(since)
+
+            until(lambda: served().total() >= 12, "they are served", PATIENCE)
             letters = {spec.partition("name=")[2][0] for spec in backends}
-            served = load.letters(since)
-            self.assertLessEqual(set(served), letters, round_)
-            self.assertTrue(served)
-        asked = [held.asked for held in load.held]
-        time.sleep(0.2)
-        for held, before in zip(load.held, asked, strict=True):
-            self.assertEqual(held.problem, "")
-            self.assertGreater(held.asked, before)
+            self.assertLessEqual(set(served()), letters, round_)
+        before = [(held, held.asked) for held in load.held]
+        until(
+            lambda: all(held.problem or held.asked > was for held, was in before),
+            "the sessions go on",
+            PATIENCE,
+        )
+        self.assertEqual([held.problem for held in load.held], [""] * 4)
         load.stop()
         figure(self, "failed connections", len(load.failed()), most=0)
         figure(self, "connections", len(load.tries), least=50)

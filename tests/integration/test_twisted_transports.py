@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import gc
 import inspect
+import threading
 import unittest
 from types import ModuleType
 from typing import Any
@@ -25,6 +26,7 @@ from twisted.internet.test import (
     test_udp,
     test_unix,
 )
+from twisted.python import log
 from twisted.test import test_ssl as old_ssl
 from twisted.test import test_tcp as old_tcp
 from twisted.test import test_udp as old_udp
@@ -146,6 +148,24 @@ class OverMultiplexer:
         gc.freeze()
         self.addCleanup(gc.unfreeze)  # type: ignore[attr-defined]
         return super().setUp()  # type: ignore[misc]
+
+    def observe(self) -> list[dict[str, Any]]:
+        """
+        Return a list to which all that is logged from now on is added.
+
+        Unlike Twisted's own without what other threads log, and what is said of a
+        socket that another test has left: some of these tests look at the first line.
+        """
+        heard: list[dict[str, Any]] = []
+        here = threading.get_ident()
+
+        def hear(event: dict[str, Any]) -> None:
+            if threading.get_ident() == here and "warning" not in event:
+                heard.append(event)
+
+        log.addObserver(hear)
+        self.addCleanup(log.removeObserver, hear)  # type: ignore[attr-defined]
+        return heard
 
     def buildReactor(self) -> Any:
         """Return the multiplexer of the reactor that Twisted built."""

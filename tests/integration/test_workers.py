@@ -10,8 +10,10 @@ import sys
 import threading
 import time
 
+from tests.integration.balance_peers import free_ports
 from tests.integration.echo_process import COMMANDS, PATIENCE, until
 from tests.integration.figures import figure
+from tests.integration.streams import ANSWER
 from tests.integration.test_echo_runners import SYSTEMD
 from tests.integration.workers_process import (
     ECHO,
@@ -20,8 +22,10 @@ from tests.integration.workers_process import (
     WorkersCase,
     alive,
     echoed,
-    free_port,
 )
+
+#: Seconds of a drain without a word after which a connection is closed, less some.
+QUIET = 0.9
 
 
 def udp_echoed(port: int, number: int) -> int:
@@ -29,7 +33,7 @@ def udp_echoed(port: int, number: int) -> int:
     answered = 0
     for each in range(number):
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as skt:
-            skt.settimeout(5)
+            skt.settimeout(ANSWER)
             skt.sendto(b"%d" % each, ("127.0.0.1", port))
             answered += skt.recv(100) == b"%d" % each
     return answered
@@ -102,7 +106,7 @@ class DeathTests(WorkersCase):
         os.kill(pids[0], signal.SIGSTOP)  # one that cannot notice by itself
         daemon.process.kill()
         daemon.process.wait()
-        until(lambda: not any(map(alive, pids)), "end of the workers", 2)
+        until(lambda: not any(map(alive, pids)), "end of the workers")
         figure(self, "orphans", sum(map(alive, pids)), most=0)
         socket.create_server(("127.0.0.1", port)).close()
 
@@ -117,27 +121,40 @@ class StopTests(WorkersCase):
         """
         daemon = self.run_workers().wait()
         pids, port = daemon.pids(), daemon.port()
+        connections = [
+            socket.create_connection(("127.0.0.1", port), ANSWER) for _ in range(9)
+        ]
+        for skt in connections:
+            self.addCleanup(skt.close)
+            skt.sendall(b"before")
+            self.assertEqual(skt.recv(100), b"before")
+        began = time.monotonic()
+        os.killpg(daemon.pid, signal.SIGINT)
+        until(lambda: len(daemon.events("drain")) == 3, "drain")
+        served = []
+        for skt in connections:
+            skt.sendall(b"after")
+            heard = self._received(skt)
+            # After a stall of this process, it has been quiet for long enough.
+            if heard or time.monotonic() - began < QUIET:
+                self.assertEqual(heard, b"after")
+                served.append(skt)
+        for skt in served:
+            self.assertEqual(skt.recv(100), b"")
+        self.assertEqual(daemon.process.wait(PATIENCE), 0)
         with socket.socket() as probe:
-            connections = [
-                socket.create_connection(("127.0.0.1", port)) for _ in range(9)
-            ]
-            for skt in connections:
-                self.addCleanup(skt.close)
-                skt.settimeout(PATIENCE)
-                skt.sendall(b"before")
-                self.assertEqual(skt.recv(100), b"before")
-            os.killpg(daemon.pid, signal.SIGINT)
-            until(lambda: len(daemon.events("drain")) == 3, "drain")
-            for skt in connections:
-                skt.sendall(b"after")
-                self.assertEqual(skt.recv(100), b"after")
-            for skt in connections:
-                self.assertEqual(skt.recv(100), b"")
-            self.assertEqual(daemon.process.wait(PATIENCE), 0)
             self.assertNotEqual(probe.connect_ex(("127.0.0.1", port)), 0)
         self.assertFalse(any(map(alive, pids)))
         ended = daemon.events("worker-ended")
         self.assertEqual([each["how"] for each in ended], ["exit status 0"] * 2)
+
+    @staticmethod
+    def _received(skt: socket.socket) -> bytes:
+        """Receive what there is; nothing at the end, be it a reset."""
+        try:
+            return skt.recv(100)
+        except ConnectionError:
+            return b""
 
     def test_cut(self) -> None:
         """A second SIGTERM cuts what would take longer, in all workers."""
@@ -152,7 +169,8 @@ class StopTests(WorkersCase):
             self.assertIsNone(daemon.process.poll())
             started = time.monotonic()
             self.assertEqual(daemon.stop(), 0)
-            self.assertLess(time.monotonic() - started, 3)
+            # The drain itself may take 50 s.
+            self.assertLess(time.monotonic() - started, 30)
 
     @staticmethod
     def _full(skt: socket.socket) -> bool:
@@ -187,7 +205,7 @@ class ReloadTests(WorkersCase):
         and go while others are served, and a bad file changes nothing.
         """
         daemon = self.run_workers().wait()
-        port, new = daemon.port(), free_port()
+        port, (new,) = daemon.port(), free_ports(1)
         more = f'"tcp:{new}:interface=127.0.0.1"'
         text = f'[echo]\nlisten = ["{TCP}", "{UDP}", {more}]\ngreeting = "hi"\n'
         self.assertEqual(daemon.reload(text), [])
@@ -195,9 +213,9 @@ class ReloadTests(WorkersCase):
         for pid in daemon.pids():
             os.kill(pid, signal.SIGKILL)
         for each in (port, new):
-            with socket.create_connection(("127.0.0.1", each)) as skt:
-                skt.settimeout(PATIENCE)
+            with socket.create_connection(("127.0.0.1", each), ANSWER) as skt:
                 self.assertEqual(skt.recv(100), b"hi\r\n")
+        until(lambda: len(daemon.events("worker-ready")) == 4, "both serve", PATIENCE)
         taken = socket.create_server(("127.0.0.1", 0))
         self.addCleanup(taken.close)
         third = f"tcp:{taken.getsockname()[1]}:interface=127.0.0.1"
@@ -207,8 +225,13 @@ class ReloadTests(WorkersCase):
         self.assertIn("did you mean greeting?", problem)
         self.assertTrue(echoed(new, b"hi\r\n"))
         self.assertEqual(daemon.reload(ECHO), [])
-        with self.assertRaises(ConnectionRefusedError):
-            socket.create_connection(("127.0.0.1", new)).close()
+
+        def refused() -> bool:
+            with socket.socket() as late:
+                return late.connect_ex(("127.0.0.1", new)) != 0
+
+        # A worker closes a port in the turn after that in which it says so.
+        until(refused, "it is closed")
         self.assertTrue(echoed(port))
         self.assertEqual(udp_echoed(daemon.port("udp"), 20), 20)
         self.assertEqual(daemon.stop(), 0)

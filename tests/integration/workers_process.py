@@ -16,18 +16,13 @@ from typing import Any
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.integration.echo_process import COMMANDS, PATIENCE, children, until
+from tests.integration.streams import ANSWER
 
 #: Where an echo service listens in these tests, on ports that the system chooses.
 TCP = "tcp:0:interface=127.0.0.1"
 UDP = "udp:0:interface=127.0.0.1"
 
 ECHO = f'[echo]\nlisten = ["{TCP}", "{UDP}"]\n'
-
-
-def free_port() -> int:
-    """Give a TCP port that nobody uses now."""
-    with socket.create_server(("127.0.0.1", 0)) as skt:
-        return int(skt.getsockname()[1])
 
 
 def alive(pid: int) -> bool:
@@ -42,7 +37,7 @@ def alive(pid: int) -> bool:
 def echoed(port: int, data: bytes = b"hello", host: str = "127.0.0.1") -> bool:
     """Connect, send, and tell whether the same comes back."""
     try:
-        with socket.create_connection((host, port), 5) as skt:
+        with socket.create_connection((host, port), ANSWER) as skt:
             skt.sendall(data)
             got = b""
             while len(got) < len(data) and (chunk := skt.recv(4096)):
@@ -91,7 +86,7 @@ class Workers:
         admin = self.folder / "admin.sock"
         self.file.write_text(
             f'[daemon]\nworkers = {self.workers}\nadmin = "unix:{admin}"\n'
-            f'log_format = "json"\ndrain_timeout = 10\n{text}'
+            f'log_format = "json"\ndrain_timeout = 50\n{text}'
         )
 
     def wait(self) -> Workers:
@@ -150,7 +145,7 @@ class Workers:
     def status(self) -> dict[str, Any]:
         """Ask the admin server."""
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as skt:
-            skt.settimeout(10)
+            skt.settimeout(ANSWER)
             skt.connect(str(self.folder / "admin.sock"))
             skt.sendall(b"GET /status.json HTTP/1.0\r\nHost: localhost\r\n\r\n")
             data = b""
