@@ -11,7 +11,6 @@ from typing import Any
 
 from twisted.application.service import Service
 from twisted.internet import defer, task
-from twisted.logger import Logger
 
 from netsvc.balance import reloading, reporting
 from netsvc.balance.backend import Backend
@@ -41,7 +40,12 @@ from netsvc.daemon.descriptors import pipe_limit
 from netsvc.daemon.limits import ConnectionLimits, RateTable, changed_table
 from netsvc.daemon.refusing import refuse
 from netsvc.daemon.report import ServiceReport
-from netsvc.daemon.reporting import Reporting, Traffic
+from netsvc.daemon.reporting import (
+    Reporting,
+    Traffic,
+    connection_counters,
+    log_stopped,
+)
 from netsvc.daemon.room import Room
 from netsvc.daemon.service import Change, label_of
 from netsvc.multiplex import multiplexed
@@ -85,7 +89,6 @@ class BalanceService(Service):
     alone_with = ("control",)
     # Of UDP: the datagrams of one client go to one backend.
     keeps_peers = True
-    _log = Logger()
     service = NAME
 
     def __init__(
@@ -350,14 +353,7 @@ class BalanceService(Service):
             upstream.stop()
         if self._control is not None:
             yield self._control.close()
-        counters = self.counters()
-        self._log.info(
-            "{service} has stopped: {text}",
-            service=self.label(),
-            text=", ".join(f"{k}={v}" for k, v in counters.items()) or "nothing",
-            counters=counters,
-            event="stopped",
-        )
+        log_stopped(self)
 
     def _count(self) -> None:
         """Count what live sessions have moved so far."""
@@ -368,16 +364,13 @@ class BalanceService(Service):
         """Give what was counted since the start, by name."""
         door = self.door
         self._count()
-        counted: Counter[str] = Counter(
-            {"connections": door.sessions.accepted, **_NOTHING_MOVED}
-        )
+        counted: Counter[str] = Counter(connections=0, **_NOTHING_MOVED)
         counted.update(self.before)
+        counted.update(connection_counters(door.sessions, [self.listeners]))
         for upstream in (*door.routes.pools, *self.retired):
             counted.update(moved(upstream.pool))
         for kind, numbers in (
-            ("refused", door.sessions.limits.refused),
             ("refused", door.refused),
-            ("ended", door.sessions.ended),
             ("ended", door.prefaces.ended),
             ("unserved", door.dialer.refused),
         ):

@@ -7,12 +7,10 @@ from __future__ import annotations
 
 import os
 import secrets
-from collections import Counter
 from typing import Any
 
 from twisted.application.service import Service
 from twisted.internet import defer, task
-from twisted.logger import Logger
 
 from netsvc.chat import reloading, reporting
 from netsvc.chat.hosting import STORE_FILES, HubHost, milliseconds
@@ -25,14 +23,18 @@ from netsvc.chat.line.options import LineOptions
 from netsvc.chat.line.server import LineFactory
 from netsvc.chat.settings import ChatSettings
 from netsvc.chat.store.database import default_path
-from netsvc.daemon import logs
 from netsvc.daemon.connections import Connections, Timeouts
 from netsvc.daemon.limits import ConnectionLimits
 from netsvc.daemon.listen import Listen
-from netsvc.daemon.listeners import Listeners
+from netsvc.daemon.listeners import Listeners, bind_all
 from netsvc.daemon.refusing import refuse
 from netsvc.daemon.report import ServiceReport
-from netsvc.daemon.reporting import Reporting, Traffic
+from netsvc.daemon.reporting import (
+    Reporting,
+    Traffic,
+    connection_counters,
+    log_stopped,
+)
 from netsvc.daemon.room import Room
 from netsvc.daemon.service import Change, label_of
 from netsvc.multiplex import fan_out
@@ -57,7 +59,6 @@ class ChatService(Service):
 
     # People in one room must be in one process.
     shared_state = True
-    _log = Logger()
     service = NAME
 
     def __init__(self, settings: ChatSettings, reactor: Any) -> None:
@@ -192,13 +193,7 @@ class ChatService(Service):
         @raise SystemExit: If one cannot be bound.
         """
         super().privilegedStartService()
-        try:
-            for listeners in self.listeners:
-                listeners.privilegedStartService()
-        except BaseException:
-            for listeners in self.listeners:
-                listeners.stop_listening()
-            raise
+        bind_all(self.listeners)
 
     def startService(self) -> None:
         """
@@ -243,29 +238,12 @@ class ChatService(Service):
         self.connections.stop()
         self.room.release()
         yield self.host.stop()
-        counters = self.counters()
-        self._log.info(
-            "{service} has stopped: {text}",
-            service=label_of(self),
-            text=", ".join(f"{k}={v}" for k, v in counters.items()) or "nothing",
-            counters=counters,
-            event="stopped",
-        )
+        log_stopped(self)
 
     def counters(self) -> dict[str, int]:
         """Give what was counted since the start, by name."""
-        counted: Counter[str] = Counter()
-        counted["connections"] = self.connections.accepted
-        for reason, number in self.connections.limits.refused.items():
-            counted[f"refused-{reason}"] = number
-        turned_away = sum(each.turned_away for each in self.listeners)
-        if turned_away:
-            counted["refused-descriptors"] = turned_away
-        for reason, number in self.connections.ended.items():
-            counted[f"ended-{reason}"] = number
+        counted = connection_counters(self.connections, self.listeners)
         counted.update(self.host.counters())
-        if logs.write_errors:
-            counted["log-write-errors"] = logs.write_errors
         return dict(counted)
 
     def report(self) -> ServiceReport:

@@ -31,7 +31,7 @@ from netsvc.daemon.binding import (
 )
 from netsvc.daemon.changes import Changes, ReloadError
 from netsvc.daemon.listen import Listen, matched
-from netsvc.daemon.refusing import refuse_all
+from netsvc.daemon.refusing import StartError, refuse_all
 from netsvc.multiplex import multiplexed
 
 __all__ = [
@@ -40,6 +40,7 @@ __all__ = [
     "ListenError",
     "Listeners",
     "StreamFactory",
+    "bind_all",
     "listeners_of",
 ]
 
@@ -61,6 +62,25 @@ class Bound:
     listen: Listen
     port: Any
     served: Any
+
+
+def bind_all(several: Iterable[Listeners]) -> None:
+    """
+    Bind the ports of several, all of them or none.
+
+    @raise SystemExit: If some cannot be bound, with a line for each.
+    """
+    several = tuple(several)
+    problems: list[str] = []
+    for listeners in several:
+        try:
+            listeners.privilegedStartService()
+        except StartError as error:
+            problems.append(str(error))
+    if problems:
+        for listeners in several:
+            listeners.stop_listening()
+        raise StartError("\n".join(problems))
 
 
 class Relisten(Changes):

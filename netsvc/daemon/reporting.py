@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any, Final
 
 from twisted.internet.address import UNIXAddress
+from twisted.logger import Logger
 from twisted.protocols.tls import TLSMemoryBIOProtocol
 
+from netsvc.daemon import logs
 from netsvc.daemon.connections import Connections, ServiceProtocol
 from netsvc.daemon.limits import (
     CONNECTION_RATE_REACHED,
@@ -29,7 +32,10 @@ from netsvc.daemon.report import (
     ServiceReport,
     Table,
 )
+from netsvc.daemon.service import NetService, label_of
 from netsvc.multiplex import pending
+
+_log = Logger()
 
 #: Counters that are the process's, and not a service's.
 _OF_PROCESS: Final = "log-write-errors"
@@ -105,6 +111,39 @@ def connection_list(connections: Connections) -> tuple[Connected, ...]:
     now = connections.now()
     newest = islice(reversed(connections.live), MAX_CONNECTIONS)
     return tuple(connected(each, now) for each in newest)
+
+
+def connection_counters(
+    connections: Connections, listeners: Iterable[Listeners]
+) -> Counter[str]:
+    """
+    Give what was counted of connections, and lines of the log that were lost, by name.
+
+    @param listeners: What holds the ports that they came to.
+    """
+    counted: Counter[str] = Counter(connections=connections.accepted)
+    for reason, number in connections.limits.refused.items():
+        counted[f"refused-{reason}"] = number
+    turned_away = sum(each.turned_away for each in listeners)
+    if turned_away:
+        counted["refused-descriptors"] = turned_away
+    for reason, number in connections.ended.items():
+        counted[f"ended-{reason}"] = number
+    if logs.write_errors:
+        counted[_OF_PROCESS] = logs.write_errors
+    return counted
+
+
+def log_stopped(service: NetService) -> None:
+    """Write a service's last line: what it has counted."""
+    counters = service.counters()
+    _log.info(
+        "{service} has stopped: {text}",
+        service=label_of(service),
+        text=", ".join(f"{k}={v}" for k, v in counters.items()) or "nothing",
+        counters=counters,
+        event="stopped",
+    )
 
 
 @dataclass(frozen=True, kw_only=True)

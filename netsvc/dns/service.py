@@ -14,14 +14,18 @@ from twisted.application.service import Service
 from twisted.internet import defer
 from twisted.logger import Logger
 
-from netsvc.daemon import logs
 from netsvc.daemon.changes import ReloadError
 from netsvc.daemon.connections import Connections, Timeouts
 from netsvc.daemon.limits import ConnectionLimits, RateTable
-from netsvc.daemon.listeners import Listeners
+from netsvc.daemon.listeners import Listeners, bind_all
 from netsvc.daemon.refusing import refuse
 from netsvc.daemon.report import ServiceReport
-from netsvc.daemon.reporting import Reporting, Traffic
+from netsvc.daemon.reporting import (
+    Reporting,
+    Traffic,
+    connection_counters,
+    log_stopped,
+)
 from netsvc.daemon.room import Room
 from netsvc.daemon.service import Change, label_of
 from netsvc.dns import reloading, reporting
@@ -253,8 +257,7 @@ class DNSService(Service):
         @raise SystemExit: If one cannot be bound.
         """
         super().privilegedStartService()
-        for each in self.listeners:
-            each.privilegedStartService()
+        bind_all(self.listeners)
 
     def startService(self) -> None:
         """
@@ -300,19 +303,12 @@ class DNSService(Service):
             self._close(retired)
         if self.resolver is not None:
             self.resolver.close()
-        counters = self.counters()
-        self._log.info(
-            "{service} has stopped: {text}",
-            service=label_of(self),
-            text=", ".join(f"{k}={v}" for k, v in counters.items()) or "nothing",
-            counters=counters,
-            event="stopped",
-        )
+        log_stopped(self)
 
     def counters(self) -> dict[str, int]:
         """Give what was counted since the start, by name."""
         counted = Counter(self.before)
-        counted["connections"] = self.connections.accepted
+        counted.update(connection_counters(self.connections, self.listeners))
         counted["stream-queries"] += sum(each.received for each in self.streams)
         for port in self.datagrams:
             counted.update(_datagrams(port))
@@ -327,14 +323,9 @@ class DNSService(Service):
         for prefix, counts in (
             ("cache", self.cache.counts),
             ("lookups", self.asks.counters),
-            ("refused", self.connections.limits.refused),
-            ("ended", self.connections.ended),
         ):
             for name, number in counts.items():
                 counted[f"{prefix}-{name}"] = number
-        turned_away = sum(each.turned_away for each in self.listeners)
-        counted["refused-descriptors"] = turned_away
-        counted["log-write-errors"] = logs.write_errors
         return {name: number for name, number in counted.items() if number}
 
     def report(self) -> ServiceReport:

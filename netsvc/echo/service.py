@@ -10,16 +10,19 @@ from typing import Any
 
 from twisted.application.service import Service
 from twisted.internet import defer
-from twisted.logger import Logger
 
-from netsvc.daemon import logs
 from netsvc.daemon.connections import Connections, Timeouts
 from netsvc.daemon.descriptors import pipe_limit
 from netsvc.daemon.limits import ConnectionLimits, RateTable
 from netsvc.daemon.listeners import Listeners
 from netsvc.daemon.refusing import refuse
 from netsvc.daemon.report import ServiceReport
-from netsvc.daemon.reporting import Reporting, Traffic
+from netsvc.daemon.reporting import (
+    Reporting,
+    Traffic,
+    connection_counters,
+    log_stopped,
+)
 from netsvc.daemon.room import Room
 from netsvc.daemon.service import Change, label_of
 from netsvc.echo import reloading
@@ -47,7 +50,6 @@ class EchoService(Service):
 
     # One process writes a journal.
     alone_with = ("journal",)
-    _log = Logger()
     service = NAME
 
     def __init__(self, settings: EchoSettings, reactor: Any) -> None:
@@ -242,35 +244,19 @@ class EchoService(Service):
         self.room.release()
         for journal in [*self.ending, *filter(None, [self.journal])]:
             yield journal.stop()
-        counters = self.counters()
-        self._log.info(
-            "{service} has stopped: {text}",
-            service=label_of(self),
-            text=", ".join(f"{k}={v}" for k, v in counters.items()) or "nothing",
-            counters=counters,
-            event="stopped",
-        )
+        log_stopped(self)
 
     def counters(self) -> dict[str, int]:
         """Give what was counted since the start, by name."""
         counted: Counter[str] = Counter(connections=0, bytes=0, datagrams=0)
         counted.update(self.before)
-        counted["connections"] = self.connections.accepted
+        counted.update(connection_counters(self.connections, [self.listeners]))
         counted["bytes"] += sum(stream.received for stream in self.streams)
         for connection in self.connections.live:
             connection.tally()
             counted["bytes"] += connection.received
-        for reason, number in self.connections.limits.refused.items():
-            counted[f"refused-{reason}"] = number
-        turned_away = self.listeners.turned_away
-        if turned_away:
-            counted["refused-descriptors"] = turned_away
-        for reason, number in self.connections.ended.items():
-            counted[f"ended-{reason}"] = number
         for port in self.datagrams:
             counted.update(_datagrams(port))
-        if logs.write_errors:
-            counted["log-write-errors"] = logs.write_errors
         for journal in (*self.ending, *filter(None, [self.journal])):
             counted.update(_counted(journal))
         return dict(counted)

@@ -9,15 +9,15 @@ from typing import Any
 
 from twisted.application.service import Service
 from twisted.internet import defer, task
-from twisted.logger import Logger
 
 from netsvc.chat.hosting import HubHost
 from netsvc.chat.store.database import MEMORY, default_path
 from netsvc.daemon import logs
 from netsvc.daemon.listen import Listen
-from netsvc.daemon.listeners import Listeners
+from netsvc.daemon.listeners import Listeners, bind_all
 from netsvc.daemon.refusing import refuse
 from netsvc.daemon.report import ServiceReport
+from netsvc.daemon.reporting import log_stopped
 from netsvc.daemon.service import Change, label_of
 from netsvc.relay import reloading, reporting
 from netsvc.relay.fan_out import TextFrontend
@@ -50,7 +50,6 @@ class RelayService(Service):
     @ivar listeners: Its ports, and those for STUN alone.
     """
 
-    _log = Logger()
     service = NAME
     shared_state = True
 
@@ -166,13 +165,7 @@ class RelayService(Service):
         @raise SystemExit: If one cannot be bound.
         """
         super().privilegedStartService()
-        try:
-            for listeners in self.listeners:
-                listeners.privilegedStartService()
-        except BaseException:
-            for listeners in self.listeners:
-                listeners.stop_listening()
-            raise
+        bind_all(self.listeners)
 
     def startService(self) -> None:
         """
@@ -233,14 +226,7 @@ class RelayService(Service):
             yield listeners.stopService()
         if self.owns_host:
             yield self.host.stop()
-        counters = self.counters()
-        self._log.info(
-            "{service} has stopped: {text}",
-            service=label_of(self),
-            text=", ".join(f"{k}={v}" for k, v in counters.items()) or "nothing",
-            counters=counters,
-            event="stopped",
-        )
+        log_stopped(self)
 
     # What the daemon asks.
 

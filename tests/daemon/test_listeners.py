@@ -21,7 +21,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from netsvc.daemon import binding
 from netsvc.daemon import listeners as module
 from netsvc.daemon.listen import BACKLOG, parse_listen
-from netsvc.daemon.listeners import Listeners
+from netsvc.daemon.listeners import Listeners, bind_all
 from netsvc.multiplex.datagram import MAX_DATAGRAM
 from tests.daemon.pem_samples import write_pem
 from tests.daemon.service_fakes import FakeMultiplexer, server_tls
@@ -248,6 +248,17 @@ class RefuseTests(ListenersCase):
         )
         self.assertEqual(listeners.ports, [])
         self.assertTrue(all(port.closed for port in self.mux.ports))
+
+    def test_bind_all(self) -> None:
+        """Several are bound together, or none, and all that is wrong is told."""
+        bind_all([self.make("tcp:1", "udp:2"), self.make("tcp:3")])
+        self.assertEqual([port.closed for port in self.mux.ports], [False] * 3)
+        self.mux.in_use = {7, 9}
+        several = [self.make("tcp:7"), self.make("tcp:8"), self.make("tcp:9")]
+        error = self.assertRaises(SystemExit, bind_all, several)
+        lines = str(error).splitlines()
+        self.assertEqual([line.split()[4] for line in lines], ["tcp:7:", "tcp:9:"])
+        self.assertTrue(all(port.closed for port in self.mux.ports[3:]))
 
 
 class SystemdTests(ListenersCase):

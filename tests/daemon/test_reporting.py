@@ -8,15 +8,23 @@ from typing import Any
 from twisted.internet.address import IPv4Address, IPv6Address, UNIXAddress
 from twisted.internet.defer import succeed
 from twisted.internet.task import Clock
+from twisted.logger import capturedLogs, formatEvent
 from twisted.trial.unittest import SynchronousTestCase
 
-from netsvc.daemon import collecting
+from netsvc.daemon import collecting, logs
 from netsvc.daemon.collecting import Collector, local_source, open_descriptors
 from netsvc.daemon.lag import ReactorLag
 from netsvc.daemon.limits import ConnectionLimits
 from netsvc.daemon.listen import parse_listen
 from netsvc.daemon.report import MAX_CONNECTIONS, Sample, ServiceReport
-from netsvc.daemon.reporting import Reporting, Traffic, address_text, transport_of
+from netsvc.daemon.reporting import (
+    Reporting,
+    Traffic,
+    address_text,
+    connection_counters,
+    log_stopped,
+    transport_of,
+)
 from tests.daemon.connections_case import ConnectionsCase
 
 
@@ -33,6 +41,20 @@ class Port:
         return self.address
 
 
+class FakeService:
+    """A service that has counted something."""
+
+    service = "netsvc-x"
+    settings = None
+
+    def __init__(self, counted: dict[str, int]) -> None:
+        self._counted = counted
+
+    def counters(self) -> dict[str, int]:
+        """Give it."""
+        return self._counted
+
+
 class Listening:
     """What holds ports."""
 
@@ -41,6 +63,36 @@ class Listening:
     def __init__(self, *pairs: tuple[str, Any]) -> None:
         self.listens = [parse_listen(text) for text, _ in pairs]
         self.ports = [Port(address) for _, address in pairs]
+
+
+class CountersTests(ConnectionsCase):
+    """What is counted of connections."""
+
+    def test_counted(self) -> None:
+        """Connections, refusals and ends are counted by reason, for all ports."""
+        self.watch(ConnectionLimits(1))
+        self.connect().end()
+        self.connect()
+        self.assertIsNone(self.ask())
+        self.patch(logs, "write_errors", 3)
+        self.assertEqual(
+            connection_counters(self.connections, [Listening(), Listening()]),
+            {
+                "connections": 2,
+                "refused-max-connections": 1,
+                "refused-descriptors": 4,
+                "log-write-errors": 3,
+            },
+        )
+
+    def test_stopped(self) -> None:
+        """A service's last line says what it has counted, or that it was nothing."""
+        for counted, text in (({"a": 1, "b-c": 2}, "a=1, b-c=2"), ({}, "nothing")):
+            with capturedLogs() as events:
+                log_stopped(FakeService(counted))
+            self.assertEqual(formatEvent(events[-1]), f"netsvc-x has stopped: {text}")
+            self.assertEqual(events[-1]["event"], "stopped")
+            self.assertEqual(events[-1]["counters"], counted)
 
 
 class ReportingTests(ConnectionsCase):

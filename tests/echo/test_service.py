@@ -82,11 +82,11 @@ class ServiceCase(SynchronousTestCase):
         return wire
 
     def messages(self) -> list[str]:
-        """Give what the service has logged."""
+        """Give what the service has logged at its end."""
         return [
             formatEvent(event)
             for event in self.events
-            if event["log_namespace"] == "netsvc.echo.service.EchoService"
+            if event.get("event") == "stopped"
         ]
 
 
