@@ -152,6 +152,20 @@ class Daemon(MultiService):
             IService(service).setServiceParent(self)
         self.reloader: Reloads = same_again(self)
 
+    # IServiceCollection. One that still drains may have the name of one that is new:
+    # nobody looks for services by their names.
+
+    def addService(self, service: Any) -> None:
+        """Take a service, which may have the name of another."""
+        self.namedServices.pop(service.name, None)
+        super().addService(service)
+
+    def removeService(self, service: Any) -> Any:
+        """Give up a service; fires when it has stopped."""
+        if service.name:
+            self.namedServices[service.name] = service
+        return super().removeService(service)
+
     # IService
 
     def setServiceParent(self, parent: Any) -> None:

@@ -328,7 +328,12 @@ class Listeners(Service):
         """
         if self._inherited is None:
             return False
-        self._inherited.give(*key, os.dup(bound.port.fileno()))
+        try:
+            copy = os.dup(bound.port.fileno())
+        except OSError:
+            # No descriptor is left, or the port is broken: who binds will say so.
+            return False
+        self._inherited.give(*key, copy)
         return True
 
     def take_back(self) -> None:

@@ -344,7 +344,7 @@ class DNSService(Service):
             else [resolver.memory(server) for server in resolver.servers]
         )
         return self._reporting.report(
-            self.counters(),
+            counted,
             Traffic(dropped=dropped),
             families=reporting.families(memories, self.cache),
             tables=(reporting.servers_table(memories),),

@@ -170,6 +170,16 @@ class HandoverTests(HandoverCase):
             handover.commit()
         self.assertTrue(all(each.reading for each in self.mux.ports))
 
+    def test_no_descriptor(self) -> None:
+        """A socket that cannot be copied is not lent; the others are."""
+        one, _ = self.make(entry("one", "tcp:7", "tcp:8"), entry("two"))
+        self.patch(self.ports(one.listeners)[0], "fileno", lambda: -1)
+        after = [entry("two", "tcp:7", "tcp:8")]
+        with Handover(self.services, self.before, after) as handover:
+            self.assertEqual(self.lent(), 1)
+        handover.commit()
+        self.assertEqual([each.reading for each in self.mux.ports], [True, False])
+
     def test_no_multiplexer(self) -> None:
         """Where sockets cannot be lent the port is in use, as it was."""
         del self.mux.inherited

@@ -450,6 +450,21 @@ class StateTests(DaemonCase):
         self.assertEqual(self.daemon.state, "draining")
         self.daemon.stopService()
 
+    def test_same_name(self) -> None:
+        """A service may have the name of one that drains, and each can go first."""
+        self.daemon.startService()
+        for old_first in (True, False):
+            old, new = Drained(), Drained()
+            for each in (old, new):
+                each.setName("echo.one")
+                each.setServiceParent(self.daemon)
+            self.assertTrue(new.running)
+            for each in (old, new) if old_first else (new, old):
+                each.disownServiceParent()
+                self.assertFalse(each.running)
+            self.assertEqual(list(self.daemon), self.services)
+        self.daemon.stopService()
+
     def test_summary(self) -> None:
         """SIGUSR2 logs how it is, and a line for each service that counts."""
         passed: list[str] = []

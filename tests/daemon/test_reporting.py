@@ -45,7 +45,6 @@ class FakeService:
     """A service that has counted something."""
 
     service = "netsvc-x"
-    settings = None
 
     def __init__(self, counted: dict[str, int]) -> None:
         self._counted = counted
@@ -75,8 +74,9 @@ class CountersTests(ConnectionsCase):
         self.connect()
         self.assertIsNone(self.ask())
         self.patch(logs, "write_errors", 3)
+        listeners: Any = [Listening(), Listening()]
         self.assertEqual(
-            connection_counters(self.connections, [Listening(), Listening()]),
+            connection_counters(self.connections, listeners),
             {
                 "connections": 2,
                 "refused-max-connections": 1,
@@ -88,8 +88,9 @@ class CountersTests(ConnectionsCase):
     def test_stopped(self) -> None:
         """A service's last line says what it has counted, or that it was nothing."""
         for counted, text in (({"a": 1, "b-c": 2}, "a=1, b-c=2"), ({}, "nothing")):
+            service: Any = FakeService(counted)
             with capturedLogs() as events:
-                log_stopped(FakeService(counted))
+                log_stopped(service)
             self.assertEqual(formatEvent(events[-1]), f"netsvc-x has stopped: {text}")
             self.assertEqual(events[-1]["event"], "stopped")
             self.assertEqual(events[-1]["counters"], counted)

@@ -106,6 +106,26 @@ class MoveTests(DaemonCase):
         with socket.create_connection(("127.0.0.1", port), ANSWER) as new:
             self.assertIn(b"elcome", new.recv(1000))
 
+    def test_comes_back(self) -> None:
+        """A service that is gone can come back while those who are there stay."""
+        port, other = free_ports(2)
+        (udp,) = free_ports(1)
+        both = two(port, udp, other, swapped=False)
+        daemon = self.start(both, 3)
+        there = self.connect(port)
+        echoes(there)
+        _, name, rest = both.partition('[[echo]]\nname = "two"')
+        self.assertEqual(daemon.reload(name + rest), "reloaded", daemon.log())
+        with self.assertRaises(ConnectionRefusedError):
+            self.connect(port)
+        self.assertEqual(daemon.reload(both), "reloaded", daemon.log())
+        echoes(self.connect(port))
+        self.assertTrue(answers(self.datagrams(), udp, b"again"))
+        echoes(there)
+        there.close()
+        until(lambda: daemon.lines("netsvc-echo/one has stopped"), "the old has gone")
+        echoes(self.connect(port))
+
     def test_refused(self) -> None:
         """If something else is wrong, the port stays where it was, and goes later."""
         port, other = free_ports(2)

@@ -163,10 +163,10 @@ class Intake:
         wait = full_at - now - (rate.burst + 2**-10) * interval
         if wait <= 0.0:
             self._full_at = full_at
-            if (
-                self._flooding is not None
-                and full_at - now <= rate.burst * interval / 2
-            ):
+            # Half of the burst is there, beside the one taken now: who goes on too fast
+            # never has that, unless there is only one.
+            calm = (rate.burst + 1 + 2**-10) * interval / 2
+            if self._flooding is not None and full_at - now <= calm:
                 self._flooding = None
         return wait
 

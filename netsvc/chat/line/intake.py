@@ -227,7 +227,8 @@ class LineIntake:
         if rate is None:
             return 0.0
         empty = self._full_at - self._session.network.seconds()
-        if empty * rate.per_second <= rate.burst / 2:
+        # Half of the burst is there, beside the one that a line waits for.
+        if empty * rate.per_second <= (rate.burst - 1) / 2:
             self._flooding = None
         return empty + (tokens - rate.burst - 2**-10) / rate.per_second
 

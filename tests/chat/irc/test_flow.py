@@ -52,6 +52,19 @@ class RateTests(SynchronousTestCase):
         self.assertEqual(chat.network.counters["irc-flood-cut"], 1)
         self.assertEqual(chat.network.counters["irc-command-rate"], 3)
 
+    def test_small_burst(self) -> None:
+        """However small the burst, who was too fast for once is not cut for that."""
+        for burst in (1, 2):
+            chat = Chat(IrcConfig())
+            ann = chat.client("ann")
+            rate = Rate(2.0, burst)
+            chat.frontend.reload(IrcConfig(flood_patience=10, command_rate=rate))
+            for _ in range(5):
+                chat.clock.advance(9)
+                ann.send(*["PING x"] * 4)
+            self.assertFalse(ann.closed)
+            self.assertEqual(chat.network.counters["irc-flood-cut"], 0)
+
     def test_no_end_of_patience(self) -> None:
         """Without a patience, who sends too fast only waits."""
         chat = Chat(IrcConfig(flood_patience=0, command_rate=Rate(2.0, 4)))

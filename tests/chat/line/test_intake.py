@@ -288,6 +288,18 @@ class FloodTests(SynchronousTestCase):
         self.assertEqual(self.chat.counters["line-flood-cut"], 1)
         self.assertEqual(self.chat.due, [])
 
+    def test_small_burst(self) -> None:
+        """With a small burst they are cut as well, although timers are late."""
+        chat = LineChat(LineOptions(command_rate=Rate(2, 2), flood_patience=10))
+        client = chat.connect()
+        client.feed(b"x\n" * 100)
+        for _ in range(25):
+            for timer in chat.due:
+                timer.at += 0.01
+            chat.advance(0.51)
+        self.assertTrue(client.closed)
+        self.assertEqual(chat.counters["line-flood-cut"], 1)
+
     def test_calms_down(self) -> None:
         """Who has calmed down is warned anew, not cut."""
         for _ in range(5):
