@@ -30,13 +30,6 @@ _CHECKS = (
 )
 
 
-def reason(error: Exception) -> str:
-    """Say in a few words why a file cannot be used."""
-    if isinstance(error, OSError) and error.strerror:
-        return f"{error.strerror}: {error.filename}"
-    return str(error)
-
-
 def prepare(service: BalanceService, settings: BalanceSettings) -> Changes:
     """
     Prepare other settings.

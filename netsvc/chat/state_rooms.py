@@ -91,18 +91,16 @@ def _change(state: State, room: Room, change: events.Change, event: Event) -> No
     elif letter == "l":
         room.limit = int(argument) if change.adding and argument else None
     elif letter in LISTS and argument is not None:
+        masks, key = room.lists[letter], fold(argument)
+        gone = masks.pop(key, None)
+        if gone is not None:
+            state.unlist(gone)
         if change.adding:
             setter = event.source.mask if event.source.nick else event.source.host
             member = state.of(event.source)
             payer = "" if member is None else member.payer
-            room.lists[letter][fold(argument)] = Mask(
-                argument, setter, event.time, payer
-            )
+            masks[key] = Mask(argument, setter, event.time, payer)
             state.masks[payer] += 1
-        else:
-            gone = room.lists[letter].pop(fold(argument), None)
-            if gone is not None:
-                state.unlist(gone)
     elif letter in PREFIXES and argument is not None:
         member = state.members.get(fold(argument))
         if member in room.members:

@@ -72,15 +72,18 @@ def bind_all(several: Iterable[Listeners]) -> None:
     """
     several = tuple(several)
     problems: list[str] = []
-    for listeners in several:
-        try:
-            listeners.privilegedStartService()
-        except StartError as error:
-            problems.append(str(error))
-    if problems:
+    try:
+        for listeners in several:
+            try:
+                listeners.privilegedStartService()
+            except StartError as error:
+                problems.append(str(error))
+        if problems:
+            raise StartError("\n".join(problems))
+    except BaseException:
         for listeners in several:
             listeners.stop_listening()
-        raise StartError("\n".join(problems))
+        raise
 
 
 class Relisten(Changes):

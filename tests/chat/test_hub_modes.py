@@ -228,6 +228,16 @@ class MasksTests(HubCase):
         self.hub.leave(self.ann, "Quit")
         self.assertEqual(self.hub.state.masks, {})
 
+    def test_twice(self) -> None:
+        """A mask that two hubs of one bus have set at the same time counts once."""
+        seen: list[events.Event] = []
+        self.hub.bus.subscribe(seen.append)
+        self.modes(self.ann, "#a", "+b a")
+        self.hub.bus.publish(seen[-1])
+        self.assertEqual(list(self.hub.state.masks.values()), [1])
+        self.modes(self.ann, "#a", "-b a")
+        self.assertEqual(self.hub.state.masks, {})
+
     def test_payers(self) -> None:
         """An account has an account of its own, and the server none."""
         self.modes(self.ann, "#a", "+b a +e b +e c")

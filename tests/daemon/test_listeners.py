@@ -260,6 +260,13 @@ class RefuseTests(ListenersCase):
         self.assertEqual([line.split()[4] for line in lines], ["tcp:7:", "tcp:9:"])
         self.assertTrue(all(port.closed for port in self.mux.ports[3:]))
 
+    def test_bind_all_fails(self) -> None:
+        """A mistake of ours leaves none of them bound, either."""
+        several = [self.make("tcp:1"), self.make("tcp:2")]
+        self.patch(several[1], "privilegedStartService", lambda: 1 // 0)
+        self.assertRaises(ZeroDivisionError, bind_all, several)
+        self.assertEqual([port.closed for port in self.mux.ports], [True])
+
 
 class SystemdTests(ListenersCase):
     """Tests of sockets that systemd passes."""

@@ -30,8 +30,6 @@ from netsvc.dns.result import (
 )
 from netsvc.dns.servers import MAX_SERVERS, Server, parse_server, parse_servers
 
-PIN = bytes(range(32))
-
 
 class ServerTests(SynchronousTestCase):
     """Servers as people write them."""
