@@ -13,15 +13,13 @@ from typing import TYPE_CHECKING, Final
 
 from netsvc.chat.irc.link import Timer
 from netsvc.chat.irc.message import LineSplitter
+from netsvc.chat.pace import Pace
 
 if TYPE_CHECKING:
     from netsvc.chat.irc.session import IrcSession
 
 #: Seconds for which one connection's lines are carried out before others have a turn.
 TURN: Final = 0.01
-
-#: The shortest wait for the rate, seconds: rounding may have left next to nothing.
-LEAST: Final = 0.001
 
 _NOTHING: Sequence[bytes] = ()
 
@@ -36,11 +34,10 @@ class Intake:
     __slots__ = (
         "_busy",
         "_ended",
-        "_flooding",
-        "_full_at",
         "_held",
         "_lines",
         "_next",
+        "_pace",
         "_running",
         "_session",
         "_splitter",
@@ -57,8 +54,7 @@ class Intake:
         self._splitter = LineSplitter()
         self._lines = _NOTHING
         self._next = 0
-        self._full_at = 0.0
-        self._flooding: float | None = None
+        self._pace = Pace()
         self._timer: Timer | None = None
         self._busy = self._running = self._held = self._ended = False
 
@@ -125,7 +121,7 @@ class Intake:
             if wait > 0.0:
                 if self._flood(now):
                     return True
-                self._timer = session.link.later(max(wait, LEAST), self._resume)
+                self._timer = session.link.later(wait, self._resume)
                 return False
             line = self._lines[self._next]
             self._next += 1
@@ -149,36 +145,26 @@ class Intake:
         rate = self._session.frontend.config.command_rate
         if rate is not None:
             now = self._session.frontend.network.seconds()
-            full_at = max(self._full_at, now) + commands / rate.per_second
-            most = now + 2 * rate.burst / rate.per_second
-            self._full_at = min(full_at, most)
+            self._pace.charge(commands, rate, now)
+            self._pace.bound(2, rate, now)
 
     def _wait(self, now: float) -> float:
         """Take one from the budget, or give the seconds until there is one."""
         rate = self._session.frontend.config.command_rate
         if rate is None:
             return 0.0
-        interval = 1.0 / rate.per_second
-        full_at = max(self._full_at, now) + interval
-        wait = full_at - now - (rate.burst + 2**-10) * interval
+        wait = self._pace.wait(1.0, rate, now)
         if wait <= 0.0:
-            self._full_at = full_at
-            # Half of the burst is there, beside the one taken now: who goes on too fast
-            # never has that, unless there is only one.
-            calm = (rate.burst + 1 + 2**-10) * interval / 2
-            if self._flooding is not None and full_at - now <= calm:
-                self._flooding = None
+            self._pace.charge(1.0, rate, now)
         return wait
 
     def _flood(self, now: float) -> bool:
         """Note who sends too fast; cut who has done so for long."""
-        session = self._session
+        session, pace = self._session, self._pace
         counters = session.frontend.network.counters
-        patience = session.frontend.config.flood_patience
-        if self._flooding is None:
-            self._flooding = now
+        if pace.begins(now):
             counters["irc-command-rate"] += 1
-        elif patience and now - self._flooding >= patience:
+        elif pace.too_long(session.frontend.config.flood_patience, now):
             counters["irc-flood-cut"] += 1
             session.close("Excess Flood")
             return True

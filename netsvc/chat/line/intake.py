@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Final
 from netsvc.chat.line import entrance
 from netsvc.chat.line.reader import TOO_LONG, LineReader
 from netsvc.chat.line.telnet import TelnetFilter
+from netsvc.chat.pace import Pace
 
 if TYPE_CHECKING:
     from netsvc.chat.line.link import Link, Timer
@@ -47,12 +48,11 @@ class LineIntake:
     __slots__ = (
         "_begun",
         "_ended",
-        "_flooding",
-        "_full_at",
         "_held",
         "_lines",
         "_link",
         "_next",
+        "_pace",
         "_quiet",
         "_reader",
         "_running",
@@ -74,8 +74,7 @@ class LineIntake:
         self._reader = LineReader(session.frontend.options.line_limit)
         self._lines = _NOTHING
         self._next = 0
-        self._full_at = 0.0
-        self._flooding: float | None = None
+        self._pace = Pace()
         self._timer: Timer | None = None
         self._quiet: Timer | None = None
         self._running = self._held = self._ended = self._begun = False
@@ -213,40 +212,34 @@ class LineIntake:
         else:
             self._session.receive(line)
 
-    # The rate: one number, the time at which the bucket is full again (GCRA).
+    # The rate.
 
     def _charge(self, tokens: float) -> None:
         rate = self._session.frontend.options.command_rate
         if rate is not None:
-            now = self._session.network.seconds()
-            self._full_at = max(self._full_at, now) + tokens / rate.per_second
+            self._pace.charge(tokens, rate, self._session.network.seconds())
 
     def _wait(self, tokens: float) -> float:
         """Give the seconds until there are so many tokens."""
         rate = self._session.frontend.options.command_rate
         if rate is None:
             return 0.0
-        empty = self._full_at - self._session.network.seconds()
-        # Half of the burst is there, beside the one that a line waits for.
-        if empty * rate.per_second <= (rate.burst - 1) / 2:
-            self._flooding = None
-        return empty + (tokens - rate.burst - 2**-10) / rate.per_second
+        return self._pace.wait(tokens, rate, self._session.network.seconds())
 
     def _flood(self) -> bool:
         """Warn who has begun to send too fast; cut who has done so for long."""
-        session = self._session
+        session, pace = self._session, self._pace
         options, now = session.frontend.options, session.network.seconds()
         rate, patience = options.command_rate, options.flood_patience
         assert rate is not None
-        if self._flooding is None:
-            self._flooding = now
+        if pace.begins(now):
             session.network.counters["line-flood-wait"] += 1
             then = f"; after {patience:g} s of that you are cut off" * bool(patience)
             session.reply(
                 f"! you send more than {rate.per_second:g} lines a second, which wait"
                 f" now: slow down{then}"
             )
-        elif patience and now - self._flooding >= patience:
+        elif pace.too_long(patience, now):
             session.network.counters["line-flood-cut"] += 1
             session.close("you were told to slow down, and did not (Excess flood)")
             return True
